@@ -1,0 +1,1 @@
+//! The wire: bytes to market types and back, depth synchronisation.

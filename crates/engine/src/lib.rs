@@ -1,0 +1,1 @@
+//! The machine: orders, ledger, risk, converge, step().

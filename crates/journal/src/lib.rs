@@ -1,0 +1,1 @@
+//! Versioned, checksummed, compressed frames of engine inputs and outputs.

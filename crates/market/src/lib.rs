@@ -1,0 +1,1 @@
+//! The vocabulary: units, instrument, events, book, venue protocol.

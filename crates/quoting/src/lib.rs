@@ -1,0 +1,1 @@
+//! What to quote: strategies, volatility, spread models, signals.

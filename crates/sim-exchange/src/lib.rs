@@ -1,0 +1,1 @@
+//! The other machine: matching, queue position, latency, fees, faults.

@@ -1,0 +1,2 @@
+//! The binary: parse, load, build, run.
+fn main() {}
