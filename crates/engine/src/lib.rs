@@ -1,1 +1,24 @@
-//! The machine: orders, ledger, risk, converge, step().
+//! The machine: facts in, commands out. No clock, no I/O, no randomness, no locks.
+//!
+//! [`Engine::step`] is the only trading logic there is. Live, paper, backtest, replay and fault test
+//! are loops around it, so what is tested is what trades.
+//!
+//! Modules in reading order: [`input`] (everything that can wake it), [`output`] (everything it can
+//! ask for), [`config`], `desk` (one instrument), [`orders`], [`ledger`], [`risk`], [`snapshot`] (the
+//! only thing the outside may see of the inside).
+
+pub mod config;
+mod desk;
+pub mod input;
+pub mod ledger;
+mod machine;
+pub mod orders;
+pub mod output;
+pub mod risk;
+pub mod snapshot;
+
+pub use config::EngineConfig;
+pub use input::{Control, Input};
+pub use machine::Engine;
+pub use output::{Alert, AlertKind, AlertLevel, Note, Output, RecordedOutput};
+pub use snapshot::Snapshot;

@@ -77,8 +77,8 @@ impl Instrument {
     /// Checks the rules and prepares the conversions.
     ///
     /// # Errors
-    /// [`InstrumentError::BadRule`] when a rule is zero, negative, or finer than half a tick can be
-    /// represented (tick must be an even count of 1e-8).
+    /// [`InstrumentError::BadRule`] when a rule is zero or negative, or one lot is worth less than
+    /// 1e-10 of base asset.
     pub fn new(id: InstrumentId, rules: Rules) -> Result<Self, InstrumentError> {
         let positive = [
             ("tick", rules.tick),
@@ -97,9 +97,6 @@ impl Instrument {
             }
         }
         let (tick, step) = (rules.tick.units(), rules.step.units());
-        if tick % 2 != 0 {
-            return Err(bad("tick", rules.tick));
-        }
         // 1e-8 tick units x 1e-8 step units x 1e-8 multiplier units = 1e-24; money is 1e-18.
         let lot = i128::from(step) * i128::from(rules.multiplier.units());
         let lot_fine_value = lot / 1_000_000;
@@ -215,9 +212,9 @@ impl Instrument {
         FinePrice::new(price.raw() * self.tick)
     }
 
-    /// The exact middle between two levels.
+    /// The middle between two levels, exact for every tick that is an even count of 1e-8.
     pub fn mid(&self, bid: Price, ask: Price) -> FinePrice {
-        FinePrice::new((bid.raw() + ask.raw()) * (self.tick / 2))
+        FinePrice::new(((bid.raw() + ask.raw()) * self.tick).div_euclid(2))
     }
 
     /// The highest level at or below a fine price.

@@ -1,1 +1,4 @@
 //! Configuration, logs, metrics, HTTP API, console.
+
+pub mod config;
+pub mod logging;

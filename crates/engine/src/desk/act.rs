@@ -1,0 +1,288 @@
+//! From target to requests.
+
+use arrayvec::ArrayVec;
+use market::venue::{Amend, NewOrder, OrderKind, RequestKind, TimeInForce};
+use market::{BookStatus, ClientOrderId, FinePrice, Nanos, Price, Qty, Side, Ticks};
+use quoting::{Quote, Quotes, Strategy};
+
+use super::{Context, Desk, Flattening};
+use crate::orders::converge::{Action, Target, plan};
+use crate::orders::{Event, Order, State};
+use crate::output::{AlertKind, AlertLevel, Note, Output};
+use crate::risk::gate::Context as GateContext;
+use crate::risk::{Approved, Mode, Refusal};
+
+/// Between two attempts to take.
+const TAKE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Desk {
+    /// Starts to work the position down; it goes on, reduce-only, while everything else is halted.
+    pub(crate) fn flatten(&mut self, now: Nanos) {
+        let take_at = now + self.config.flatten.patience;
+        self.flattening = Some(Flattening { since: now, take_at });
+    }
+
+    /// Stops working the position down.
+    pub(crate) fn stop_flattening(&mut self) {
+        self.flattening = None;
+    }
+
+    /// Everything must go: if canceling one by one has not worked by then, cancel all.
+    pub(crate) fn evacuate(&mut self, now: Nanos) {
+        self.escalate_at.get_or_insert(now + self.config.ack_timeout * 2);
+    }
+
+    /// Quoting may go on.
+    pub(crate) fn stop_evacuating(&mut self) {
+        self.escalate_at = None;
+    }
+
+    /// Whether nothing of ours can trade any more.
+    pub(crate) fn is_flat(&self) -> bool {
+        self.orders.is_flat()
+    }
+
+    /// Makes live orders equal the target: cancels first, so that nothing of ours is in the way.
+    pub(super) fn converge(&mut self, ctx: &mut Context<'_>) {
+        self.escalate(ctx);
+        let target = self.restrained(ctx);
+        if target != self.target {
+            self.counters.quotes += 1;
+            ctx.note(Note::Quoted { instrument: self.config.instrument.id });
+            self.target = target;
+        }
+        let tolerance = self.tolerance();
+        let reduce_only = self.mode != Mode::Quoting;
+        let plans = Side::BOTH.map(|side| {
+            let target = Target { side, quotes: self.target.side(side), reduce_only, tolerance };
+            plan(ctx.now, &target, self.orders.live(), &self.config.requote)
+        });
+        for (actions, _) in &plans {
+            for action in actions {
+                if let Action::Cancel(client_id) = action {
+                    self.cancel(ctx, *client_id);
+                }
+            }
+        }
+        for (side, (actions, later)) in Side::BOTH.into_iter().zip(&plans) {
+            self.later = [self.later, *later].into_iter().flatten().min();
+            for action in actions {
+                match action {
+                    Action::Cancel(_) => {}
+                    Action::Amend { client_id, price, qty } => {
+                        self.amend(ctx, *client_id, *price, *qty);
+                    }
+                    Action::Place(quote) => {
+                        let tif = TimeInForce::PostOnly;
+                        self.place(ctx, side, *quote, tif, reduce_only);
+                    }
+                }
+            }
+        }
+        self.take(ctx);
+    }
+
+    /// The strategy's wish as far as the mode allows it. While flattening: one passive order at our
+    /// side of the touch.
+    fn restrained(&mut self, ctx: &mut Context<'_>) -> Quotes {
+        let position = self.ledger.position();
+        let Some(flattening) = self.flattening else {
+            let mut quotes = Quotes::NONE;
+            let restrained = self.mode.restrain(&self.wanted, position);
+            for side in Side::BOTH {
+                let mut left = match self.mode {
+                    Mode::Quoting => Qty::new(u64::MAX),
+                    Mode::ReduceOnly | Mode::Halted => position.reducible_by(side),
+                };
+                for quote in restrained.side(side) {
+                    let qty = quote.qty.min(left);
+                    left = left.saturating_sub(qty);
+                    quotes.push(side, Quote { price: quote.price, qty });
+                }
+            }
+            return quotes;
+        };
+        let Some(held) = position.side() else {
+            self.flattening = None;
+            let message = format!("{}: position is flat", self.config.instrument.symbol());
+            ctx.alert(AlertLevel::Info, AlertKind::Flattened, message);
+            return Quotes::NONE;
+        };
+        let mut quotes = Quotes::NONE;
+        let patient = ctx.now < flattening.since + self.config.flatten.patience;
+        if patient
+            && self.book_status(ctx.now) == BookStatus::Synced
+            && let Some(touch) = self.book.best(held.opposite())
+        {
+            let qty = position.abs().min(self.config.limits.max_order_qty);
+            quotes.push(held.opposite(), Quote { price: touch.price, qty });
+        }
+        quotes
+    }
+
+    /// The impatient phase of flattening: an IOC within the allowed slippage, one at a time.
+    fn take(&mut self, ctx: &mut Context<'_>) {
+        let Some(flattening) = self.flattening else { return };
+        let position = self.ledger.position();
+        let Some(held) = position.side() else { return };
+        let usable = self.book_status(ctx.now) == BookStatus::Synced;
+        if ctx.now < flattening.take_at || !self.orders.is_flat() || !usable {
+            return;
+        }
+        let (side, spec) = (held.opposite(), &self.config.instrument);
+        let Some(mid) = self.mid() else { return };
+        let slip = i128::from(mid.raw()) * i128::from(self.config.flatten.slippage.raw())
+            / i128::from(market::Decimal::SCALE);
+        let slip = FinePrice::new(slip as i64);
+        let price = match side {
+            Side::Buy => spec.price_at_or_below(mid + slip),
+            Side::Sell => spec.price_at_or_above(mid - slip),
+        };
+        let most = self.config.limits.max_order_value.raw() / spec.notional(price, Qty::new(1)).raw();
+        let most = Qty::new(u64::try_from(most).unwrap_or(u64::MAX));
+        let qty = position.abs().min(self.config.limits.max_order_qty).min(most);
+        self.flattening = Some(Flattening { take_at: ctx.now + TAKE_INTERVAL, ..flattening });
+        self.place(ctx, side, Quote { price, qty }, TimeInForce::Ioc, true);
+    }
+
+    /// Price differences that are noise, in ticks.
+    fn tolerance(&self) -> Ticks {
+        let half_spread = self.strategy.diagnostics().half_spread;
+        let ticks = half_spread * self.config.requote.price_tolerance
+            / self.config.instrument.tick_f64();
+        Ticks::new(if ticks.is_finite() { ticks as i64 } else { 0 })
+    }
+
+    fn place(
+        &mut self,
+        ctx: &mut Context<'_>,
+        side: Side,
+        quote: Quote,
+        tif: TimeInForce,
+        reduce_only: bool,
+    ) {
+        if ctx.now < self.hold_until {
+            return;
+        }
+        let instrument = self.config.instrument.id;
+        let sequence = ctx.sequence.checked_add(1);
+        let Some(sequence) = sequence else { return };
+        let client_id = ClientOrderId { session: ctx.session, sequence };
+        let kind = OrderKind::Limit { price: quote.price, tif };
+        let order = NewOrder { instrument, client_id, side, qty: quote.qty, kind, reduce_only };
+        let context = self.gate_context(ctx.now, side, None);
+        let Some(approved) =
+            self.allowed(ctx, |desk| desk.gate.place(&desk.config.instrument, &context, order))
+        else {
+            return;
+        };
+        *ctx.sequence = sequence;
+        self.orders.insert(Order {
+            client_id,
+            venue_id: None,
+            side,
+            price: quote.price,
+            qty: quote.qty,
+            amending: None,
+            filled: Qty::ZERO,
+            booked: Qty::ZERO,
+            reduce_only,
+            state: State::PendingNew { sent_at: ctx.now },
+            created: ctx.now,
+            changed: ctx.now,
+            ask_at: Some(ctx.now + self.config.ack_timeout),
+        });
+        self.counters.placed += 1;
+        self.send(ctx, approved, client_id, RequestKind::Place);
+    }
+
+    fn amend(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId, price: Price, qty: Qty) {
+        if ctx.now < self.hold_until {
+            return;
+        }
+        let Some(order) = self.orders.get_mut(client_id) else { return };
+        let (side, filled, reduce_only) = (order.side, order.filled, order.reduce_only);
+        let amend = Amend { instrument: self.config.instrument.id, client_id, side, price, qty };
+        let context = self.gate_context(ctx.now, side, Some(client_id));
+        let approved = self.allowed(ctx, |desk| {
+            desk.gate.amend(&desk.config.instrument, &context, amend, filled, reduce_only)
+        });
+        let Some(approved) = approved else {
+            // What may not move may not stay either: its terms are not the ones we want.
+            self.cancel(ctx, client_id);
+            return;
+        };
+        if let Some(order) = self.orders.get_mut(client_id) {
+            (order.amending, order.changed) = (Some((price, qty)), ctx.now);
+        }
+        self.counters.amended += 1;
+        self.event(ctx, client_id, Event::AmendSent);
+        self.send(ctx, approved, client_id, RequestKind::Amend);
+    }
+
+    fn cancel(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId) {
+        let approved = self.gate.cancel(self.config.instrument.id, client_id);
+        self.counters.canceled += 1;
+        self.event(ctx, client_id, Event::CancelSent);
+        self.send(ctx, approved, client_id, RequestKind::Cancel);
+    }
+
+    fn send(
+        &mut self,
+        ctx: &mut Context<'_>,
+        approved: Approved,
+        client_id: ClientOrderId,
+        request: RequestKind,
+    ) {
+        ctx.out.push(Output::Venue(approved));
+        ctx.note(Note::Sent { instrument: self.config.instrument.id, client_id, request });
+    }
+
+    /// Runs a gate check; a refusal is told, counted and followed by a pause.
+    fn allowed(
+        &mut self,
+        ctx: &mut Context<'_>,
+        check: impl FnOnce(&mut Self) -> Result<Approved, Refusal>,
+    ) -> Option<Approved> {
+        match check(self) {
+            Ok(approved) => Some(approved),
+            Err(refusal) => {
+                self.counters.refused += 1;
+                self.hold_until = ctx.now + self.config.requote.min_interval;
+                ctx.note(Note::Refused { instrument: self.config.instrument.id, refusal });
+                None
+            }
+        }
+    }
+
+    fn gate_context(&self, now: Nanos, side: Side, except: Option<ClientOrderId>) -> GateContext {
+        let usable = self.book_status(now) == BookStatus::Synced;
+        GateContext {
+            now,
+            mode: self.mode,
+            mid: if usable { self.mid() } else { None },
+            mark: self.mark,
+            position: self.ledger.position(),
+            working: self.orders.exposed(side, except),
+            own_opposite: self.orders.best(side.opposite()),
+            open_orders: self.orders.count(),
+        }
+    }
+
+    /// Canceling one by one has not worked: cancel everything, unless others trade on the account.
+    fn escalate(&mut self, ctx: &mut Context<'_>) {
+        if self.orders.is_flat() || self.escalate_at.is_none_or(|at| ctx.now < at) {
+            return;
+        }
+        self.escalate_at = Some(ctx.now + self.config.ack_timeout);
+        if self.foreign.is_empty() {
+            let cancel_all = self.gate.cancel_all(self.config.instrument.id);
+            ctx.out.push(Output::Venue(cancel_all));
+        }
+        let stuck: ArrayVec<ClientOrderId, 16> =
+            self.orders.live().iter().take(16).map(|order| order.client_id).collect();
+        for client_id in stuck {
+            self.event(ctx, client_id, Event::Doubt);
+        }
+    }
+}

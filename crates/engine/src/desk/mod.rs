@@ -1,0 +1,332 @@
+//! One instrument's slice: book, strategy, orders and ledger.
+//!
+//! [`Desk`] takes facts in here ([`Desk::market`]) and in [`reports`], keeps its timers in [`timers`],
+//! and turns the target into requests in [`act`]. What it may do is decided above it, by the engine.
+
+mod act;
+mod reports;
+mod timers;
+mod view;
+
+use arrayvec::ArrayVec;
+use market::venue::OpenOrder;
+use market::{
+    Book, BookStatus, FinePrice, Instrument, MarketEvent, MarketKind, Nanos, Rate, Side, Usd,
+};
+use quoting::{AnyStrategy, Fees, Quotes, Strategy, View};
+
+use crate::config::DeskConfig;
+use crate::ledger::Ledger;
+use crate::orders::Orders;
+use crate::output::{Alert, AlertKind, AlertLevel, Note, Output};
+use crate::risk::{Breaker, Gate, Mode, Standstill};
+use crate::snapshot::Counters;
+
+/// Room for book levels per side before the book allocates again.
+const BOOK_CAPACITY: usize = 8_192;
+/// Reasons for not quoting that can hold at once.
+pub(crate) type Standstills = ArrayVec<Standstill, 16>;
+
+/// What a desk borrows from the engine while it works.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Nanos,
+    pub(crate) session: u32,
+    pub(crate) sequence: &'a mut u32,
+    pub(crate) breaker: &'a mut Breaker,
+    pub(crate) out: &'a mut Vec<Output>,
+}
+
+impl Context<'_> {
+    pub(crate) fn note(&mut self, note: Note) {
+        self.out.push(Output::Note(note));
+    }
+
+    pub(crate) fn alert(&mut self, level: AlertLevel, kind: AlertKind, message: String) {
+        self.out.push(Output::Alert(Alert { level, kind, message }));
+    }
+}
+
+/// How well the venue's view of our account is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Account {
+    /// Must be asked for.
+    Unknown,
+    /// Asked for, no answer yet.
+    Asked {
+        /// When.
+        at: Nanos,
+    },
+    /// Confirmed, and every report since has been taken in.
+    Known,
+}
+
+/// The venue-side switch that cancels everything when we go silent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct DeadMan {
+    until: Option<Nanos>,
+    asked: Option<Nanos>,
+}
+
+/// A position being worked down by command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Flattening {
+    since: Nanos,
+    /// When the next taking order may be sent.
+    take_at: Nanos,
+}
+
+/// One instrument's book, strategy, orders and ledger.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    config: DeskConfig,
+    book: Book,
+    strategy: AnyStrategy,
+    orders: Orders,
+    ledger: Ledger,
+    gate: Gate,
+    account: Account,
+    opened: bool,
+    /// Wallet at the first account report.
+    wallet: Option<Usd>,
+    drift: bool,
+    stream_up: bool,
+    foreign: Vec<OpenOrder>,
+    dead_man: DeadMan,
+    mark: Option<FinePrice>,
+    funding_rate: Rate,
+    next_funding: Nanos,
+    /// What the strategy wants, whatever the mode.
+    wanted: Quotes,
+    /// What should rest, after the mode restrained it.
+    target: Quotes,
+    /// Something the strategy looks at has changed since it decided last.
+    stirred: bool,
+    decided: Option<Nanos>,
+    /// No new or changed orders before this, after a refusal or rejection.
+    hold_until: Nanos,
+    /// When a change that was put off is due.
+    later: Option<Nanos>,
+    flattening: Option<Flattening>,
+    /// When canceling one by one gives way to canceling everything.
+    escalate_at: Option<Nanos>,
+    mode: Mode,
+    standstill: Standstills,
+    counters: Counters,
+}
+
+impl Desk {
+    pub(crate) fn new(config: DeskConfig) -> Self {
+        Self {
+            book: Book::with_capacity(BOOK_CAPACITY),
+            strategy: AnyStrategy::new(&config.strategy, &config.instrument),
+            orders: Orders::default(),
+            ledger: Ledger::default(),
+            gate: Gate::new(config.limits.clone()),
+            account: Account::Unknown,
+            opened: false,
+            wallet: None,
+            drift: false,
+            stream_up: false,
+            foreign: Vec::new(),
+            dead_man: DeadMan::default(),
+            mark: None,
+            funding_rate: Rate::ZERO,
+            next_funding: Nanos::ZERO,
+            wanted: Quotes::NONE,
+            target: Quotes::NONE,
+            stirred: false,
+            decided: None,
+            hold_until: Nanos::ZERO,
+            later: None,
+            flattening: None,
+            escalate_at: None,
+            mode: Mode::Halted,
+            standstill: Standstills::new(),
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// New parameters and limits; the instrument stays.
+    pub(crate) fn configure(&mut self, config: DeskConfig) {
+        assert_eq!(config.instrument, self.config.instrument, "an instrument cannot be reconfigured");
+        self.gate.configure(config.limits.clone());
+        if config.strategy != self.config.strategy {
+            self.strategy.reconfigure(&config.strategy);
+        }
+        self.config = config;
+        self.stirred = true;
+    }
+
+    pub(crate) fn instrument(&self) -> &Instrument {
+        &self.config.instrument
+    }
+
+    /// Takes in a market fact.
+    pub(crate) fn market(&mut self, now: Nanos, event: &MarketEvent) {
+        match &event.kind {
+            MarketKind::Snapshot(snapshot) => self.book.apply_snapshot(now, snapshot),
+            MarketKind::Diff(diff) => self.book.apply_diff(now, diff),
+            MarketKind::Ticker(ticker) => self.book.apply_ticker(now, *ticker),
+            MarketKind::Trade(trade) => self.strategy.trade(now, trade),
+            MarketKind::Mark(update) => {
+                self.mark = Some(update.mark);
+                self.funding_rate = update.funding_rate;
+                self.next_funding = update.next_funding;
+            }
+            MarketKind::FeedUp => {}
+            MarketKind::FeedDown => self.book.feed_down(),
+        }
+        self.stirred = true;
+    }
+
+    /// Whether the book may be used.
+    pub(crate) fn book_status(&self, now: Nanos) -> BookStatus {
+        self.book.status(now, self.config.limits.max_book_age)
+    }
+
+    /// Middle of the touch, whatever the book's status.
+    fn mid(&self) -> Option<FinePrice> {
+        let (bid, ask) = self.book.touch()?;
+        (bid.price < ask.price).then(|| self.config.instrument.mid(bid.price, ask.price))
+    }
+
+    /// What the position is valued at: mark, else mid, else its own entry.
+    fn valuation(&self) -> FinePrice {
+        self.mark.or(self.mid()).unwrap_or_else(|| self.ledger.entry(&self.config.instrument))
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(crate) fn unrealized(&self) -> Usd {
+        self.ledger.unrealized(&self.config.instrument, self.valuation())
+    }
+
+    /// Wallet at the first account report; `None` before it.
+    pub(crate) fn wallet(&self) -> Option<Usd> {
+        self.wallet
+    }
+
+    /// Everything of this desk's own that stands in the way of quoting.
+    pub(crate) fn standstills(&self, now: Nanos, reasons: &mut Standstills) {
+        let mut add = |holds: bool, reason: Standstill| {
+            if holds {
+                reasons.push(reason);
+            }
+        };
+        let book = self.book_status(now);
+        let position = self.ledger.position();
+        add(self.drift, Standstill::Drift);
+        add(!self.stream_up, Standstill::StreamDown);
+        add(self.account != Account::Known, Standstill::PositionUnknown);
+        add(book != BookStatus::Synced, Standstill::Book(book));
+        add(self.dead_man.until.is_none_or(|until| until <= now), Standstill::DeadManUnarmed);
+        add(position.abs() > self.config.limits.max_position, Standstill::PositionLimit);
+        add(!self.strategy.diagnostics().warm, Standstill::Warmup);
+    }
+
+    /// Whether the position is beyond its hard limit.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.ledger.position().abs() > self.config.limits.max_position
+    }
+
+    /// Sets the mode that the engine has decided, and tells when it changed.
+    pub(crate) fn set_mode(&mut self, ctx: &mut Context<'_>, mode: Mode, standstill: Standstills) {
+        if mode != self.mode {
+            let because = standstill.iter().min().copied();
+            let (from, instrument) = (self.mode, self.config.instrument.id);
+            ctx.note(Note::Mode { instrument, from, to: mode, because });
+            if from == Mode::Quoting {
+                self.tell_why(ctx, because);
+            }
+            self.mode = mode;
+        }
+        self.standstill = standstill;
+    }
+
+    fn tell_why(&self, ctx: &mut Context<'_>, because: Option<Standstill>) {
+        let symbol = self.instrument().symbol();
+        let (level, kind) = match because {
+            Some(Standstill::Book(_)) => (AlertLevel::Warning, AlertKind::MarketData),
+            Some(Standstill::StreamDown | Standstill::PositionUnknown) => {
+                (AlertLevel::Error, AlertKind::UserStream)
+            }
+            Some(Standstill::DeadManUnarmed) => (AlertLevel::Critical, AlertKind::DeadMan),
+            Some(Standstill::PositionLimit) => (AlertLevel::Error, AlertKind::PositionLimit),
+            Some(
+                Standstill::Shutdown
+                | Standstill::OperatorHalt
+                | Standstill::Drawdown
+                | Standstill::DailyLoss
+                | Standstill::BreakerOpen
+                | Standstill::Drift
+                | Standstill::Paused
+                | Standstill::OrderRate
+                | Standstill::Warmup,
+            )
+            | None => return,
+        };
+        let reason = because.map_or("", Standstill::name);
+        ctx.alert(level, kind, format!("{symbol}: quotes withdrawn: {reason}"));
+    }
+
+    /// Lets the strategy look and decide, then brings orders closer to the target.
+    pub(crate) fn decide(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now;
+        let usable = self.book_status(now) == BookStatus::Synced;
+        let due = self.decided.is_none_or(|at| now.since(at) >= self.config.requote.interval);
+        if usable && (self.stirred || due) {
+            let view = View {
+                now,
+                instrument: &self.config.instrument,
+                book: &self.book,
+                position: self.ledger.position(),
+                fees: Fees {
+                    maker: self.config.maker_fee.decimal().to_f64(),
+                    taker: self.config.taker_fee.decimal().to_f64(),
+                },
+            };
+            self.strategy.observe(&view);
+            if due || self.config.requote.on_event {
+                self.wanted = self.strategy.quote(&view);
+                self.decided = Some(now);
+            }
+            self.stirred = false;
+        }
+        self.converge(ctx);
+    }
+
+    /// Feeds everything that decides future behaviour into a hasher.
+    pub(crate) fn hash_into(&self, hasher: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        self.book.hash_into(hasher);
+        self.strategy.hash_into(hasher);
+        self.orders.hash_into(hasher);
+        self.ledger.hash(hasher);
+        self.gate.hash_into(hasher);
+        (self.account, self.opened, self.wallet, self.drift, self.stream_up).hash(hasher);
+        (self.dead_man, self.mark, self.funding_rate, self.next_funding).hash(hasher);
+        (&self.wanted, &self.target, self.stirred, self.decided).hash(hasher);
+        (self.hold_until, self.later, self.flattening, self.escalate_at, self.mode).hash(hasher);
+        self.counters.hash(hasher);
+    }
+
+    /// Checks what must always hold.
+    ///
+    /// # Panics
+    /// On a bug of ours.
+    pub(crate) fn assert_invariants(&self) {
+        self.ledger.assert_invariants();
+        if self.mode == Mode::Halted && self.flattening.is_none() {
+            assert!(self.target.is_empty(), "halted with a target");
+        }
+        for side in Side::BOTH {
+            assert!(self.target.side(side).len() <= quoting::MAX_RUNGS);
+        }
+        if cfg!(debug_assertions) {
+            self.book.assert_invariants();
+        }
+    }
+}

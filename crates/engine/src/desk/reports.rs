@@ -1,0 +1,385 @@
+//! What the venue says about our orders and account.
+
+use market::venue::{
+    AccountState, ExpireReason, Fill, OpenOrder, OrderFate, RejectReason, RequestKind, VenueReport,
+};
+use market::{ClientOrderId, Qty};
+
+use super::{Account, Context, Desk};
+use crate::orders::{Event, Next, Order, State};
+use crate::output::{AlertKind, AlertLevel, Note};
+use crate::snapshot::Counters;
+
+impl Desk {
+    /// Takes in a report.
+    pub(crate) fn report(&mut self, ctx: &mut Context<'_>, report: &VenueReport) {
+        match report {
+            VenueReport::Ack { client_id, venue_id } => {
+                if let Some(order) = self.orders.get_mut(*client_id) {
+                    order.venue_id = Some(*venue_id);
+                }
+                self.acked(ctx, *client_id);
+            }
+            VenueReport::Reject { client_id, request, reason } => {
+                self.rejected(ctx, *client_id, *request, *reason);
+            }
+            VenueReport::Fill(fill) => self.filled(ctx, fill),
+            VenueReport::Amended { client_id, price, qty } => {
+                if let Some(order) = self.orders.get_mut(*client_id) {
+                    (order.price, order.qty, order.amending) = (*price, *qty, None);
+                }
+                ctx.breaker.success();
+                self.event(ctx, *client_id, Event::Amended);
+            }
+            VenueReport::Canceled { client_id, filled } => {
+                self.ended(ctx, *client_id, *filled, Event::Canceled);
+            }
+            VenueReport::Expired { client_id, filled, reason } => {
+                if *reason == ExpireReason::Venue {
+                    let message = format!("{client_id} was ended by the venue; check the account");
+                    ctx.alert(AlertLevel::Warning, AlertKind::Anomaly, message);
+                }
+                self.ended(ctx, *client_id, *filled, Event::Expired);
+            }
+            VenueReport::InDoubt { client_id, .. } => self.doubt(ctx, *client_id),
+            VenueReport::Order { client_id, fate, fills } => {
+                fills.iter().for_each(|fill| self.filled(ctx, fill));
+                self.fate(ctx, *client_id, fate);
+            }
+            VenueReport::Account(state) => self.account_report(ctx, state),
+            VenueReport::QueryFailed => {}
+            VenueReport::Funding { amount } => {
+                self.ledger.funding(*amount);
+                ctx.note(Note::Funding { instrument: self.config.instrument.id, amount: *amount });
+            }
+            VenueReport::Transfer { amount } => self.ledger.transfer(*amount),
+            VenueReport::DeadManArmed { until } => self.dead_man.until = Some(*until),
+            VenueReport::DeadManFailed => self.dead_man_failed(ctx),
+            VenueReport::StreamUp => {
+                self.stream_up = true;
+                self.account = Account::Unknown;
+            }
+            VenueReport::StreamDown => {
+                self.stream_up = false;
+                self.account = Account::Unknown;
+            }
+        }
+        self.stirred = true;
+    }
+
+    /// Applies an event to an order and deals with what follows from its new state.
+    pub(super) fn event(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId, event: Event) {
+        let Some(order) = self.orders.get_mut(client_id) else {
+            // Ours by name, but of an earlier session or forgotten: the account tells.
+            if matches!(event, Event::Ack | Event::FoundOpen | Event::Amended) {
+                self.anomaly(ctx, &format!("unknown order {client_id} lives at the venue"));
+            }
+            return;
+        };
+        let (before, timeout) = (order.state, self.config.ack_timeout);
+        let (after, anomaly) = match before.on(ctx.now, event) {
+            Next::Stay => (before, false),
+            Next::To(state) => (state, false),
+            Next::Anomaly(state) => (state, true),
+        };
+        order.state = after;
+        order.ask_at = match after {
+            State::PendingNew { sent_at }
+            | State::PendingAmend { sent_at }
+            | State::PendingCancel { sent_at } => Some(sent_at + timeout),
+            State::InDoubt { .. } if before == after => order.ask_at,
+            State::InDoubt { not_found: 0, .. } => Some(ctx.now),
+            State::InDoubt { .. } => Some(ctx.now + timeout),
+            State::Live if order.booked < order.filled => Some(ctx.now + timeout),
+            State::Live | State::Done(_) => None,
+        };
+        if !after.is_exposed() {
+            order.amending = None;
+        }
+        let instrument = self.config.instrument.id;
+        if let State::Done(outcome) = after
+            && before.is_exposed()
+        {
+            self.counters.ended[Counters::slot(outcome)] += 1;
+            ctx.note(Note::Ended { instrument, client_id, outcome });
+        }
+        self.orders.settle(client_id);
+        if anomaly {
+            self.anomaly(ctx, &format!("{client_id}: {event:?} in state {}", before.name()));
+        }
+    }
+
+    fn acked(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId) {
+        let instrument = self.config.instrument.id;
+        if let Some(order) = self.orders.get_mut(client_id)
+            && matches!(order.state, State::PendingNew { .. } | State::InDoubt { .. })
+        {
+            let latency = ctx.now.since(order.created);
+            self.counters.accepted += 1;
+            ctx.breaker.success();
+            ctx.note(Note::Acked { instrument, client_id, latency });
+        }
+        self.event(ctx, client_id, Event::Ack);
+    }
+
+    fn rejected(
+        &mut self,
+        ctx: &mut Context<'_>,
+        client_id: ClientOrderId,
+        request: RequestKind,
+        reason: RejectReason,
+    ) {
+        let instrument = self.config.instrument.id;
+        let known = self.orders.get_mut(client_id).is_some_and(|order| order.state.is_exposed());
+        if known && request == RequestKind::Place {
+            match reason {
+                RejectReason::WouldTake => self.counters.post_only_rejected += 1,
+                _ => self.counters.rejected += 1,
+            }
+        }
+        ctx.note(Note::Rejected { instrument, client_id, request, reason });
+        if is_failure(request, reason) {
+            ctx.breaker.failure(ctx.now, "venue rejects");
+        }
+        if request != RequestKind::Cancel {
+            self.hold_until = ctx.now + self.config.requote.min_interval;
+        }
+        if request == RequestKind::Amend
+            && reason != RejectReason::UnknownOrder
+            && let Some(order) = self.orders.get_mut(client_id)
+        {
+            order.amending = None;
+        }
+        self.event(ctx, client_id, Event::Reject(request, reason));
+    }
+
+    /// Books a fill once, whatever state its order is in.
+    fn filled(&mut self, ctx: &mut Context<'_>, fill: &Fill) {
+        let mid = self.mid();
+        let spec = &self.config.instrument;
+        if !self.ledger.fill(spec, fill, mid) {
+            return;
+        }
+        let paid = spec.notional(fill.price, fill.qty) * fill.side.sign();
+        let edge = mid.map_or(market::Usd::ZERO, |mid| {
+            spec.value_at(mid, fill.qty.signed(fill.side)) - paid
+        });
+        let instrument = spec.id;
+        let side = fill.side.index();
+        self.counters.fills[side] += 1;
+        self.counters.filled_qty[side] += fill.qty;
+        self.counters.filled_value[side] += paid * fill.side.sign();
+        ctx.breaker.success();
+        ctx.note(Note::Filled { instrument, fill: *fill, position: self.ledger.position(), edge });
+
+        let order = fill.client_id.and_then(|client_id| self.orders.get_mut(client_id));
+        let Some(order) = order else {
+            let message = format!(
+                "{}: fill {} of an order that is not ours changed the position",
+                self.config.instrument.symbol(),
+                fill.trade_id.0,
+            );
+            ctx.alert(AlertLevel::Warning, AlertKind::ForeignOrder, message);
+            return;
+        };
+        if order.booked.is_zero() {
+            self.counters.orders_filled += 1;
+        }
+        order.booked += fill.qty;
+        order.filled = order.filled.max(fill.cumulative).max(order.booked);
+        let whole = order.amending.map_or(order.qty, |(_, qty)| qty.max(order.qty));
+        let (client_id, over) = (order.client_id, order.booked > whole);
+        let event = if order.booked >= whole { Event::Filled } else { Event::PartlyFilled };
+        self.event(ctx, client_id, event);
+        if over {
+            self.anomaly(ctx, &format!("{client_id} filled beyond its quantity"));
+        }
+    }
+
+    /// The venue ended an order; if it knows of fills that we do not, we ask before believing.
+    fn ended(
+        &mut self,
+        ctx: &mut Context<'_>,
+        client_id: ClientOrderId,
+        filled: Qty,
+        event: Event,
+    ) {
+        let mut event = event;
+        if let Some(order) = self.orders.get_mut(client_id) {
+            order.filled = order.filled.max(filled);
+            if order.booked < order.filled {
+                event = Event::EndedShort;
+            }
+        }
+        self.event(ctx, client_id, event);
+    }
+
+    pub(super) fn doubt(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId) {
+        let exposed = |order: &&mut Order| order.state.is_exposed();
+        if self.orders.get_mut(client_id).as_ref().is_some_and(exposed) {
+            self.counters.in_doubt += 1;
+            ctx.breaker.failure(ctx.now, "orders in doubt");
+            ctx.note(Note::InDoubt { instrument: self.config.instrument.id, client_id });
+        }
+        self.event(ctx, client_id, Event::Doubt);
+    }
+
+    fn fate(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId, fate: &OrderFate) {
+        match fate {
+            OrderFate::Open(open) => {
+                if let Some(order) = self.orders.get_mut(client_id) {
+                    (order.price, order.qty, order.amending) = (open.price, open.qty, None);
+                    order.venue_id = Some(open.venue_id);
+                    order.filled = order.filled.max(open.filled);
+                }
+                self.event(ctx, client_id, Event::FoundOpen);
+            }
+            OrderFate::Closed { filled, outcome } => {
+                let event = Event::FoundClosed(*outcome);
+                self.ended(ctx, client_id, *filled, event);
+                if let Some(order) = self.orders.get_mut(client_id)
+                    && matches!(order.state, State::InDoubt { .. })
+                {
+                    order.ask_at = Some(ctx.now + self.config.ack_timeout);
+                }
+            }
+            OrderFate::NotFound => self.event(ctx, client_id, Event::NotFound),
+        }
+    }
+
+    /// Compares the venue's account with ours. The first report of a session is taken over.
+    fn account_report(&mut self, ctx: &mut Context<'_>, state: &AccountState) {
+        let Account::Asked { at } = self.account else { return };
+        if self.opened {
+            state.fills.iter().for_each(|fill| self.filled(ctx, fill));
+        } else {
+            let spec = &self.config.instrument;
+            self.ledger.open(spec, state.position, state.entry, state.last_trade);
+            self.wallet = Some(state.wallet - self.ledger.cash());
+            self.opened = true;
+        }
+        if state.last_trade < self.ledger.last_trade() && state.last_trade.is_some() {
+            // The answer is older than a fill that overtook it.
+            self.account = Account::Unknown;
+            return;
+        }
+        self.compare_orders(ctx, at, state);
+        self.account = Account::Known;
+        let ours = self.ledger.position();
+        if ours != state.position && !self.drift {
+            self.drift = true;
+            let spec = &self.config.instrument;
+            let message = format!(
+                "{}: position is {} by our fills but {} at the venue; trading is halted. Find the \
+                 cause, then `trader resume --clear-halt` takes over the venue's position",
+                spec.symbol(),
+                spec.position_decimal(ours),
+                spec.position_decimal(state.position),
+            );
+            ctx.alert(AlertLevel::Critical, AlertKind::Drift, message);
+        }
+    }
+
+    fn compare_orders(&mut self, ctx: &mut Context<'_>, asked: market::Nanos, state: &AccountState) {
+        let listed = |id: ClientOrderId| state.open_orders.iter().any(|o| o.client_id == Some(id));
+        let missing: Vec<ClientOrderId> = self
+            .orders
+            .live()
+            .iter()
+            .filter(|order| order.created < asked && !listed(order.client_id))
+            .filter(|order| order.state == State::Live)
+            .map(|order| order.client_id)
+            .collect();
+        for client_id in missing {
+            self.event(ctx, client_id, Event::NotFound);
+        }
+        self.foreign.clear();
+        for open in &state.open_orders {
+            match open.client_id {
+                Some(client_id) if self.orders.get_mut(client_id).is_none() => {
+                    self.adopt(ctx, client_id, open);
+                }
+                Some(_) => {}
+                None => {
+                    self.foreign.push(*open);
+                    let spec = &self.config.instrument;
+                    let message = format!(
+                        "{}: foreign order {} ({} {} @ {}) is open; it is left alone",
+                        spec.symbol(),
+                        open.venue_id.0,
+                        open.side,
+                        spec.qty_text(open.qty),
+                        spec.price_text(open.price),
+                    );
+                    ctx.alert(AlertLevel::Warning, AlertKind::ForeignOrder, message);
+                }
+            }
+        }
+    }
+
+    /// An order under one of our names that we do not know: ours to manage, and to cancel if it does
+    /// not fit the target.
+    fn adopt(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId, open: &OpenOrder) {
+        self.orders.insert(Order {
+            client_id,
+            venue_id: Some(open.venue_id),
+            side: open.side,
+            price: open.price,
+            qty: open.qty,
+            amending: None,
+            filled: open.filled,
+            booked: open.filled,
+            reduce_only: open.reduce_only,
+            state: State::Live,
+            created: ctx.now,
+            changed: ctx.now,
+            ask_at: None,
+        });
+        let message = format!("{client_id} of an earlier session is open and taken over");
+        ctx.alert(AlertLevel::Info, AlertKind::ForeignOrder, message);
+    }
+
+    /// An operator accepts what the venue says.
+    pub(crate) fn accept_drift(&mut self) {
+        if self.drift {
+            self.drift = false;
+            self.opened = false;
+            self.wallet = None;
+            self.account = Account::Unknown;
+        }
+    }
+
+    /// Nonsense from the venue: count it, tell, and reconcile before quoting again.
+    fn anomaly(&mut self, ctx: &mut Context<'_>, what: &str) {
+        self.counters.anomalies += 1;
+        self.account = Account::Unknown;
+        ctx.note(Note::Anomaly { instrument: self.config.instrument.id });
+        let message = format!("{}: {what}; reconciling", self.config.instrument.symbol());
+        ctx.alert(AlertLevel::Error, AlertKind::Anomaly, message);
+    }
+
+    fn dead_man_failed(&mut self, ctx: &mut Context<'_>) {
+        self.dead_man.until = None;
+        ctx.breaker.failure(ctx.now, "dead-man's switch not armed");
+        let symbol = self.config.instrument.symbol();
+        let message = format!("{symbol}: the dead-man's switch could not be armed; not quoting");
+        ctx.alert(AlertLevel::Critical, AlertKind::DeadMan, message);
+    }
+}
+
+/// Whether a venue's no counts towards the breaker, or is the normal course of trading.
+fn is_failure(request: RequestKind, reason: RejectReason) -> bool {
+    match reason {
+        RejectReason::WouldTake | RejectReason::WouldNotFill | RejectReason::NoChange => false,
+        RejectReason::UnknownOrder => request == RequestKind::Place,
+        RejectReason::ReduceOnly
+        | RejectReason::Margin
+        | RejectReason::Filter
+        | RejectReason::PriceBand
+        | RejectReason::TooManyOrders
+        | RejectReason::RateLimit
+        | RejectReason::DuplicateId
+        | RejectReason::Unavailable
+        | RejectReason::Other => true,
+    }
+}

@@ -1,0 +1,118 @@
+//! What happens because time has passed.
+
+use market::venue::RequestKind;
+use market::{BookStatus, Nanos};
+
+use super::{Account, Context, DeadMan, Desk};
+use crate::orders::State;
+use crate::output::Output;
+
+impl Desk {
+    /// Acts on every deadline that has passed.
+    pub(crate) fn expire(&mut self, ctx: &mut Context<'_>) {
+        self.ask_about_account(ctx);
+        self.ask_about_orders(ctx);
+        self.refresh_dead_man(ctx);
+        if self.later.is_some_and(|at| at <= ctx.now) {
+            self.later = None;
+        }
+    }
+
+    /// When [`Desk::expire`] or a decision is due even if nothing arrives.
+    pub(crate) fn next_deadline(&self, now: Nanos) -> Option<Nanos> {
+        let config = &self.config;
+        let decide = self.decided.map(|at| at + config.requote.interval);
+        let stale = (self.book_status(now) == BookStatus::Synced)
+            .then(|| self.book.updated() + config.limits.max_book_age + NANO);
+        let account = match self.account {
+            Account::Unknown => self.stream_up.then_some(now),
+            Account::Asked { at } => Some(at + config.ack_timeout),
+            Account::Known => None,
+        };
+        let hold = (self.hold_until > now).then_some(self.hold_until);
+        let flatten = self.flattening.map(|flattening| flattening.take_at);
+        [
+            decide,
+            stale,
+            account,
+            hold,
+            flatten,
+            self.later,
+            self.escalate_at,
+            self.orders.next_deadline(),
+            self.dead_man.until,
+            Some(self.next_arming()),
+        ]
+        .into_iter()
+        .flatten()
+        // A deadline that has passed and is still listed was put off on purpose: look again shortly.
+        .map(|at| if at <= now { now + RETRY } else { at })
+        .min()
+    }
+
+    fn next_arming(&self) -> Nanos {
+        self.dead_man.asked.map_or(Nanos::ZERO, |at| at + self.config.dead_man_refresh)
+    }
+
+    fn ask_about_account(&mut self, ctx: &mut Context<'_>) {
+        let due = match self.account {
+            Account::Unknown => self.stream_up,
+            Account::Asked { at } => ctx.now.since(at) >= self.config.ack_timeout,
+            Account::Known => false,
+        };
+        if due {
+            let since = self.opened.then(|| self.ledger.last_trade().unwrap_or_default());
+            let query = self.gate.query_account(self.config.instrument.id, since);
+            ctx.out.push(Output::Venue(query));
+            self.account = Account::Asked { at: ctx.now };
+        }
+    }
+
+    fn ask_about_orders(&mut self, ctx: &mut Context<'_>) {
+        while let Some(order) =
+            self.orders.live().iter().find(|order| order.ask_at.is_some_and(|at| at <= ctx.now))
+        {
+            let client_id = order.client_id;
+            match order.state {
+                State::PendingNew { .. } => self.timed_out(ctx, client_id, RequestKind::Place),
+                State::PendingAmend { .. } => self.timed_out(ctx, client_id, RequestKind::Amend),
+                State::PendingCancel { .. } => self.timed_out(ctx, client_id, RequestKind::Cancel),
+                State::Live | State::InDoubt { .. } | State::Done(_) => {
+                    let query = self.gate.query_order(self.config.instrument.id, client_id);
+                    ctx.out.push(Output::Venue(query));
+                    if let Some(order) = self.orders.get_mut(client_id) {
+                        order.ask_at = Some(ctx.now + self.config.ack_timeout);
+                    }
+                }
+            }
+        }
+    }
+
+    /// No answer within the time allowed: the request is in doubt, whichever it was.
+    fn timed_out(
+        &mut self,
+        ctx: &mut Context<'_>,
+        client_id: market::ClientOrderId,
+        request: RequestKind,
+    ) {
+        let symbol = self.config.instrument.symbol();
+        let message = format!(
+            "{symbol}: no answer to {request:?} of {client_id} within {:?}; asking the venue",
+            self.config.ack_timeout,
+        );
+        ctx.alert(crate::output::AlertLevel::Warning, crate::output::AlertKind::InDoubt, message);
+        self.doubt(ctx, client_id);
+    }
+
+    fn refresh_dead_man(&mut self, ctx: &mut Context<'_>) {
+        if ctx.now >= self.next_arming() {
+            let countdown = self.config.dead_man_countdown;
+            let arm = self.gate.arm_dead_man(self.config.instrument.id, countdown);
+            ctx.out.push(Output::Venue(arm));
+            self.dead_man = DeadMan { asked: Some(ctx.now), ..self.dead_man };
+        }
+    }
+}
+
+const NANO: std::time::Duration = std::time::Duration::from_nanos(1);
+const RETRY: std::time::Duration = std::time::Duration::from_millis(100);

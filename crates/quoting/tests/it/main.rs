@@ -1,0 +1,8 @@
+//! Quoting through its public surface.
+
+mod allocation;
+mod basic;
+mod properties;
+mod support;
+mod vectors;
+mod volatility;
