@@ -8,6 +8,8 @@ pub mod capture;
 pub mod depth_sync;
 pub mod wire;
 
-pub use capture::{CaptureError, CaptureEvent, CaptureInfo, CaptureReader, capture_symbol};
+pub use capture::{
+    CaptureError, CaptureEvent, CaptureInfo, CaptureReader, CaptureStats, Problem, capture_symbol,
+};
 pub use depth_sync::{DepthSync, SyncStats};
 pub use wire::{DecodeError, DecodeStats, Decoded, Decoder, Fault, Unknown};

@@ -2,8 +2,8 @@
 
 use market::venue::Outcome;
 use market::{
-    BookStatus, ClientOrderId, FinePrice, Instrument, Level, Nanos, Position, Price, Qty, Rate, Side,
-    Usd,
+    BookStatus, ClientOrderId, FinePrice, Instrument, Level, Nanos, Position, Price, Qty, Rate,
+    Side, Usd,
 };
 use quoting::{Diagnostics, Quotes};
 

@@ -172,8 +172,8 @@ impl Book {
         if self.fresh_ticker().is_some() {
             match self.best(side) {
                 Some(best) if best.price == price => return best.qty,
-                Some(best) if side.is_better(price, best.price) => return Qty::ZERO,
-                _ => {}
+                Some(best) if side.is_better(best.price, price) => {}
+                Some(_) | None => return Qty::ZERO,
             }
         }
         let levels = &self.sides[side.index()];
@@ -196,7 +196,8 @@ impl Book {
     pub fn hash_into(&self, hasher: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
         (self.last_id, self.updated, self.chain).hash(hasher);
-        if let Some(ticker) = self.fresh_ticker() {
+        // One that depth has overtaken still counts: a snapshot may start over from before it.
+        if let Some(ticker) = &self.ticker {
             (ticker.update_id, ticker.bid, ticker.ask).hash(hasher);
         }
         self.sides.hash(hasher);

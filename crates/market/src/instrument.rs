@@ -214,7 +214,8 @@ impl Instrument {
 
     /// The middle between two levels, exact for every tick that is an even count of 1e-8.
     pub fn mid(&self, bid: Price, ask: Price) -> FinePrice {
-        FinePrice::new(((bid.raw() + ask.raw()) * self.tick).div_euclid(2))
+        let (bid, ask) = (self.fine(bid), self.fine(ask));
+        FinePrice::new(bid.raw() + (ask - bid).raw().div_euclid(2))
     }
 
     /// The highest level at or below a fine price.

@@ -136,8 +136,7 @@ fn build(config: &LoggingConfig) -> Result<(impl Subscriber + Send + Sync, LogHa
         .with(filter)
         .with(CountLayer(Arc::clone(&counts)))
         .with(outputs);
-    let handle =
-        LogHandle { filter: filter_handle, counts, failures, queues, _workers: workers };
+    let handle = LogHandle { filter: filter_handle, counts, failures, queues, _workers: workers };
     Ok((subscriber, handle))
 }
 

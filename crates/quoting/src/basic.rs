@@ -91,8 +91,7 @@ impl BasicMm {
 
     /// Prices the view and remembers what it was based on; `None` when it may not be quoted.
     fn price(&mut self, view: &View<'_>) -> Option<Pricing> {
-        let (bid, ask) = view.book.touch().filter(|(bid, ask)| bid.price < ask.price)?;
-        let mid = view.instrument.mid(bid.price, ask.price).to_f64();
+        let ([bid, ask], mid) = touch(view)?;
         let levels = self.config.dynamic_spread.as_ref().map_or(1, |dynamic| dynamic.depth_levels);
         let depth = Depth::of(view.book, view.instrument, levels);
         let sigma = self.volatility.sigma();
@@ -145,6 +144,12 @@ impl BasicMm {
     }
 }
 
+/// Best bid and ask and the middle between them; `None` unless the book is two-sided and uncrossed.
+fn touch(view: &View<'_>) -> Option<([Level; 2], f64)> {
+    let (bid, ask) = view.book.touch().filter(|(bid, ask)| bid.price < ask.price)?;
+    Some(([bid, ask], view.instrument.mid(bid.price, ask.price).to_f64()))
+}
+
 /// Half spread in quote currency; `None` when anything is not finite, or it would be negative.
 fn half_spread(config: &BasicMmConfig, maker_fee: f64, mid: f64, wanted: f64) -> Option<f64> {
     let full = spread::clamp(wanted, config.min_spread, config.max_spread);
@@ -163,8 +168,7 @@ fn room(limit: Qty, view: &View<'_>, side: Side) -> Qty {
 
 impl Strategy for BasicMm {
     fn observe(&mut self, view: &View<'_>) {
-        if let Some((bid, ask)) = view.book.touch() {
-            let mid = view.instrument.mid(bid.price, ask.price).to_f64();
+        if let Some((_, mid)) = touch(view) {
             self.volatility.observe(view.now, mid);
             self.price(view);
         }

@@ -78,11 +78,6 @@ impl Quotes {
         self.sides[side.opposite().index()].clear();
         self
     }
-
-    /// Total quantity of a side: what the position changes by if every rung fills.
-    pub fn total(&self, side: Side) -> Qty {
-        self.side(side).iter().map(|quote| quote.qty).sum()
-    }
 }
 
 impl Default for Quotes {
@@ -116,7 +111,6 @@ mod tests {
             assert_eq!(quotes.push(side, quote(price, qty)), taken, "{side} {qty} @ {price}");
         }
         assert_eq!(quotes.side(Side::Buy), [quote(100, 1), quote(99, 1)]);
-        assert_eq!(quotes.total(Side::Sell), Qty::new(4));
         let asks = quotes.clone().only(Side::Sell);
         assert!(asks.side(Side::Buy).is_empty() && !asks.is_empty());
         assert_eq!(quotes.only(Side::Sell), asks);

@@ -1,1 +1,21 @@
 //! One turn, and the drivers around it.
+//!
+//! The engine and the simulated exchange are pure; everything that waits, reads a clock or touches a
+//! file is here. The drivers differ only in where time, market data and venue come from:
+//!
+//! | driver | time | market data | venue | journal |
+//! |---|---|---|---|---|
+//! | [`paper`] | clock or simulated | crowd or capture | `sim-exchange` | written |
+//! | [`replay`] | frame time | journal | recorded reports; outputs compared | read |
+//!
+//! Modules in reading order: [`turn`], [`paper`], [`replay`], [`clock`].
+
+pub mod clock;
+pub mod paper;
+pub mod replay;
+pub mod turn;
+
+pub use clock::Pace;
+pub use paper::{Observer, Paper, PaperError, Summary, Venue};
+pub use replay::{Difference, ReplayError, Replayed};
+pub use turn::Turn;

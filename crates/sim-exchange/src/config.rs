@@ -133,9 +133,9 @@ impl Default for CrowdConfig {
     fn default() -> Self {
         Self {
             makers: 8,
-            noise_rate: 8.0,
-            informed_rate: 12.0,
-            sweep_rate: 0.1,
+            noise_rate: 7.0,
+            informed_rate: 10.0,
+            sweep_rate: 0.08,
             sweep_reach_bps: 2.5,
             vol_bps: 0.9,
             jump_every_s: 300.0,

@@ -1,6 +1,7 @@
 //! The simulated exchange: book, accounts, crowd and wire as one machine.
 
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
 use market::venue::{VenueCommand, VenueReport};
 use market::{FinePrice, MarketEvent, MarketKind, Nanos, Position, Price, Qty, Side, Usd};
@@ -14,8 +15,9 @@ use crate::faults::Faults;
 use crate::latency::Wire;
 use crate::mark::MarkModel;
 use crate::publish::Publisher;
+use crate::truth::Truth;
 use crate::turn::{self, Deadline};
-use crate::venue::{Liquidity, Taker, Terms, Truth, Venue};
+use crate::venue::{Liquidity, Taker, Terms, Venue};
 
 /// A hand reaching into the market, for tests. Acts at the instant of the last step; what follows
 /// comes out of the next one.
@@ -175,7 +177,8 @@ impl SimExchange {
     /// Equal hashes mean equal futures under equal commands.
     pub fn state_hash(&self) -> u64 {
         let mut hasher = SipHasher13::new();
-        hasher.write_u64(self.now.0);
+        (self.now, self.opening).hash(&mut hasher);
+        hasher.write(format!("{:?}", self.ready).as_bytes());
         self.venue.hash_into(&mut hasher);
         self.book.hash_into(&mut hasher);
         self.crowd.hash_into(&mut hasher);
@@ -262,7 +265,7 @@ impl SimExchange {
         match deadline {
             Deadline::Open => {
                 self.opening = None;
-                self.wire.send(now, VenueReport::StreamUp, std::time::Duration::ZERO);
+                self.wire.send(now, VenueReport::StreamUp, Duration::ZERO);
                 self.publish(now, MarketKind::FeedUp);
                 self.publish(now, Publisher::snapshot(&self.book));
             }

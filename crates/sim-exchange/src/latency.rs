@@ -19,7 +19,8 @@ const GAP_REPAIR: Duration = Duration::from_secs(1);
 const STREAM_DELAYS: u64 = 1;
 const STREAM_FAULTS: u64 = 2;
 
-/// What is under way. Market events keep their order, and so do reports that no fault holds back.
+/// What is under way. Commands and market events keep their order, and so do reports that no fault
+/// holds back.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     latency: Latency,
@@ -30,6 +31,7 @@ pub(crate) struct Wire {
     commands: BTreeMap<(Nanos, u64), VenueCommand>,
     feed: VecDeque<(Nanos, MarketEvent)>,
     reports: BTreeMap<(Nanos, u64), VenueReport>,
+    last_command: Nanos,
     last_feed: Nanos,
     last_report: Nanos,
     repair: Option<Nanos>,
@@ -69,6 +71,7 @@ impl Wire {
             commands: BTreeMap::new(),
             feed: VecDeque::new(),
             reports: BTreeMap::new(),
+            last_command: Nanos::ZERO,
             last_feed: Nanos::ZERO,
             last_report: Nanos::ZERO,
             repair: None,
@@ -83,8 +86,8 @@ impl Wire {
 
     /// A command leaves the trader.
     pub(crate) fn submit(&mut self, now: Nanos, command: &VenueCommand) {
-        let due = self.due(now, self.latency.entry);
-        self.commands.insert((due, self.sent), command.clone());
+        self.last_command = self.due(now, self.latency.entry).max(self.last_command);
+        self.commands.insert((self.last_command, self.sent), command.clone());
     }
 
     /// When the next command reaches the venue.
@@ -133,7 +136,7 @@ impl Wire {
             return;
         }
         if depth && self.luck.chance(self.faults.feed_gap) {
-            self.repair = self.repair.max(Some(now + GAP_REPAIR));
+            self.repair = self.repair.or(Some(now + GAP_REPAIR));
             return;
         }
         self.last_feed = self.due(now, self.latency.feed).max(self.last_feed);
@@ -212,7 +215,8 @@ impl Wire {
     pub(crate) fn hash_into(&self, hasher: &mut impl Hasher) {
         self.delays.hash_into(hasher);
         self.luck.hash_into(hasher);
-        (self.sent, self.last_feed, self.last_report, self.repair).hash(hasher);
+        (self.sent, self.last_command, self.last_feed, self.last_report).hash(hasher);
+        self.repair.hash(hasher);
         self.stream_edges.hash(hasher);
         // Messages carry no hash of their own; their debug text names every field.
         let mut text = HashText(hasher);

@@ -6,27 +6,31 @@
 //! entropy, so that the same seed and the same commands give the same run on every machine.
 //!
 //! Modules in reading order: [`config`] and [`faults`] (what a run is made of), [`book`] (price-time
-//! priority), [`account`] (one ledger), `orders` (one account with its orders), `gate` (what is
-//! accepted), `venue` (matching and everything a venue does), `latency` (the wire), `publish`
-//! (public market data), `mark` (mark price and funding), `fair` and `crowd` (everybody else),
+//! priority), [`account`] (one ledger), `orders` (one account with its orders), `venue` (what
+//! it does with each command), `gate` (what it accepts), `matching` (trades and fills), `truth` (what
+//! auditors see), `latency` (the wire), `publish` (public market data), `mark` (mark price and
+//! funding), `turn` (what both machines share), `fair`, `makers` and `crowd` (everybody else),
 //! [`exchange`] and [`recorded`] (the two machines).
 
 pub mod account;
 pub mod book;
 pub mod config;
-pub mod faults;
-mod orders;
-mod venue;
-mod latency;
-mod publish;
-mod mark;
-mod rng;
-mod turn;
-mod fair;
-mod makers;
 mod crowd;
 pub mod exchange;
+mod fair;
+pub mod faults;
+mod gate;
+mod latency;
+mod makers;
+mod mark;
+mod matching;
+mod orders;
+mod publish;
 pub mod recorded;
+mod rng;
+mod truth;
+mod turn;
+mod venue;
 
 use market::MarketEvent;
 use market::venue::VenueReport;
@@ -35,7 +39,7 @@ pub use config::{AccountId, CrowdConfig, Fees, Latency, RateLimits, RecordedConf
 pub use exchange::{Injection, SimExchange};
 pub use faults::{Faults, Ppm};
 pub use recorded::RecordedMarket;
-pub use venue::Truth;
+pub use truth::Truth;
 
 /// What reaches the trader.
 #[derive(Clone, Debug, PartialEq, Eq)]

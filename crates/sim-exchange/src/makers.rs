@@ -12,7 +12,7 @@ use crate::rng::Dice;
 use crate::venue::{Liquidity, Venue};
 
 /// Rungs per side.
-const RUNGS: usize = 8;
+const RUNGS: usize = 10;
 /// Rungs moved per wake, both sides together: what a provider's own order rate allows.
 const MOVES: usize = 6;
 
@@ -62,8 +62,8 @@ impl Maker {
         let rank = f64::from(index) / f64::from(count.max(2) - 1);
         let style = if patient {
             Style {
-                half: 40.0,
-                gap: 40.0,
+                half: 25.0,
+                gap: 25.0,
                 stretch: 1.5,
                 size: 30.0,
                 growth: 0.6,
@@ -75,7 +75,7 @@ impl Maker {
             Style {
                 half: 0.8 + 4.0 * rank,
                 gap: dice.between(1.5, 4.0),
-                stretch: dice.between(1.35, 1.6),
+                stretch: dice.between(1.2, 1.45),
                 size: dice.between(0.8, 4.0),
                 growth: dice.between(0.3, 0.9),
                 lag: Duration::from_millis(10 + (dice.unit() * 60.0) as u64),

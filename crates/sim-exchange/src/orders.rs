@@ -69,10 +69,6 @@ impl Order {
         self.qty.saturating_sub(self.filled)
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        !matches!(self.state, State::Ended(..))
-    }
-
     fn as_open(&self) -> OpenOrder {
         OpenOrder {
             client_id: self.client_id,
@@ -111,18 +107,19 @@ impl Account {
         }
     }
 
-    /// Counts a placement or amendment; false when a window is full.
+    /// Counts a placement or amendment; false, and not counted, when a window is full.
     pub(crate) fn count_order(&mut self, now: Nanos, limits: &RateLimits) -> bool {
         const SECOND: u64 = 1_000_000_000;
         let rules = [(10 * SECOND, limits.per_10s), (60 * SECOND, limits.per_minute)];
-        let mut within = true;
-        for ((window, used), (length, limit)) in self.windows.iter_mut().zip(rules) {
+        for ((window, used), (length, _)) in self.windows.iter_mut().zip(rules) {
             let current = now.0 / length;
             if *window != current {
                 (*window, *used) = (current, 0);
             }
-            within &= *used < limit;
-            *used = used.saturating_add(1);
+        }
+        let within = self.windows.iter().zip(rules).all(|((_, used), (_, limit))| *used < limit);
+        for (_, used) in self.windows.iter_mut().filter(|_| within) {
+            *used += 1;
         }
         within
     }
@@ -190,8 +187,7 @@ impl Account {
     /// Quantity of resting orders of a side, either those that may only reduce or the others.
     pub(crate) fn resting(&self, side: Side, reduce_only: bool) -> Qty {
         let rests = |o: &Order| matches!(o.state, State::Resting(_));
-        let matching =
-            |o: &&Order| o.side == side && o.reduce_only == reduce_only && rests(o);
+        let matching = |o: &&Order| o.side == side && o.reduce_only == reduce_only && rests(o);
         self.open.values().filter(matching).map(Order::left).sum()
     }
 
@@ -212,7 +208,9 @@ impl Account {
             State::Ended(_, at) if order.filled.is_zero() && now.since(at) > FORGOTTEN_AFTER => {
                 (OrderFate::NotFound, Vec::new())
             }
-            State::Ended(outcome, _) => (OrderFate::Closed { filled: order.filled, outcome }, fills),
+            State::Ended(outcome, _) => {
+                (OrderFate::Closed { filled: order.filled, outcome }, fills)
+            }
             State::Taking | State::Resting(_) => (OrderFate::Open(order.as_open()), fills),
         }
     }

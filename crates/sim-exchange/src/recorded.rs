@@ -19,8 +19,9 @@ use crate::SimOutput;
 use crate::config::{AccountId, RecordedConfig};
 use crate::latency::Wire;
 use crate::orders::Order;
+use crate::truth::Truth;
 use crate::turn::{self, Deadline};
-use crate::venue::{Liquidity, Match, Terms, Truth, Venue};
+use crate::venue::{Liquidity, Match, Terms, Venue};
 
 /// An order of ours and how much rests before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -333,7 +334,7 @@ impl RecordedMarket {
         match &event.kind {
             MarketKind::Snapshot(snapshot) => {
                 self.book.book.apply_snapshot(now, snapshot);
-                self.book.depth(&mut filled);
+                self.usable_depth(&mut filled);
             }
             MarketKind::Diff(diff) => {
                 self.book.book.apply_diff(now, diff);

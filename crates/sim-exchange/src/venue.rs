@@ -6,15 +6,16 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use market::venue::{
-    AccountState, Amend, ExpireReason, Fill, NewOrder, OpenOrder, OrderKind, Outcome, RejectReason,
-    RequestKind, TimeInForce, VenueCommand, VenueReport,
+    AccountState, Amend, ExpireReason, NewOrder, Outcome, RejectReason, RequestKind, TimeInForce,
+    VenueCommand, VenueReport,
 };
 use market::{
-    ClientOrderId, Decimal, FinePrice, Instrument, Nanos, Position, Price, Qty, Rate, Side, Trade,
-    TradeId, Usd, VenueOrderId,
+    ClientOrderId, FinePrice, Instrument, Nanos, Position, Price, Qty, Rate, Side, Trade, TradeId,
+    Usd, VenueOrderId,
 };
 
 use crate::config::{AccountId, Fees, RateLimits};
+use crate::gate::would_take;
 use crate::orders::{Account, Order, State};
 
 /// What an order can trade with.
@@ -82,21 +83,15 @@ pub(crate) struct Venue {
     /// The margin price; zero until known.
     pub(crate) mark: FinePrice,
     /// Ascending by id; few.
-    accounts: Vec<(AccountId, Account)>,
+    pub(crate) accounts: Vec<(AccountId, Account)>,
     /// Sum of the positions of everybody without a ledger.
     pub(crate) crowd: Position,
     next_order: i64,
-    next_trade: i64,
+    pub(crate) next_trade: i64,
     /// Reports to be sent, drained by the machine around.
     pub(crate) reports: Vec<Outgoing>,
     /// Public prints to be published, drained by the machine around.
     pub(crate) prints: Vec<Trade>,
-}
-
-/// An order that passed the gate.
-struct Admitted {
-    limit: Price,
-    qty: Qty,
 }
 
 impl Venue {
@@ -125,7 +120,7 @@ impl Venue {
         &self.accounts[index.expect("an account that was opened")].1
     }
 
-    fn account_mut(&mut self, id: AccountId) -> &mut Account {
+    pub(crate) fn account_mut(&mut self, id: AccountId) -> &mut Account {
         let index = self.accounts.binary_search_by_key(&id, |(id, _)| *id);
         &mut self.accounts[index.expect("an account that was opened")].1
     }
@@ -195,333 +190,6 @@ impl Venue {
         self.enter(book, now, account, venue_id, admitted.qty);
     }
 
-    /// The gate for new orders: one guard, one reason, in the order in which Binance checks.
-    fn admit<L: Liquidity>(
-        &mut self,
-        book: &L,
-        now: Nanos,
-        id: AccountId,
-        order: &NewOrder,
-    ) -> Result<Admitted, RejectReason> {
-        let limits = self.terms.rate_limits;
-        if !self.account_mut(id).count_order(now, &limits) {
-            return Err(RejectReason::RateLimit); // -1015
-        }
-        let account = self.account(id);
-        let rules = self.terms.instrument.rules();
-        if account.open_order(order.client_id).is_some() {
-            return Err(RejectReason::DuplicateId); // -4116
-        }
-        if !book.is_open() {
-            return Err(RejectReason::Unavailable); // 503
-        }
-        let market = matches!(order.kind, OrderKind::Market);
-        let limit = match order.kind {
-            OrderKind::Limit { price, .. } => price,
-            OrderKind::Market => self.worst_price(book, order.side),
-        };
-        self.check_filters(order.side, limit, order.qty, order.reduce_only, market)?;
-        let mut qty = order.qty;
-        if order.reduce_only {
-            let free = self.reducible(id, order.side, Qty::ZERO);
-            if free.is_zero() || (!market && qty > free) {
-                return Err(RejectReason::ReduceOnly); // -2022
-            }
-            qty = qty.min(free);
-        }
-        if account.open_count() >= rules.max_orders as usize {
-            return Err(RejectReason::TooManyOrders); // -4045 MAX_NUM_ORDERS
-        }
-        if !order.reduce_only && !self.has_margin(id, order.side, limit, order.qty, market) {
-            return Err(RejectReason::Margin); // -2019
-        }
-        let tif = match order.kind {
-            OrderKind::Limit { tif, .. } => tif,
-            OrderKind::Market => TimeInForce::Ioc,
-        };
-        if tif == TimeInForce::PostOnly && would_take(book, order.side, limit) {
-            return Err(RejectReason::WouldTake); // -5022
-        }
-        if tif == TimeInForce::Fok && book.takeable(id, order.side, limit, qty) < qty {
-            return Err(RejectReason::WouldNotFill); // -5021
-        }
-        Ok(Admitted { limit, qty })
-    }
-
-    /// Price, quantity and notional filters (-1111, -4003, -4005, -4164, -4016, -4024).
-    fn check_filters(
-        &self,
-        side: Side,
-        limit: Price,
-        qty: Qty,
-        reduce_only: bool,
-        market: bool,
-    ) -> Result<(), RejectReason> {
-        let instrument = &self.terms.instrument;
-        let rules = instrument.rules();
-        let lots = |value: Decimal| instrument.qty_at_most(value);
-        let max = if market { rules.market_max_qty } else { rules.max_qty };
-        if limit <= Price::ZERO || qty.is_zero() {
-            return Err(RejectReason::Filter);
-        }
-        if qty < lots(rules.min_qty) || qty > lots(max) {
-            return Err(RejectReason::Filter);
-        }
-        let min_notional = Usd::from_decimal(rules.min_notional);
-        let notional = if market && !self.mark.is_zero() {
-            instrument.value_at(self.mark, qty.signed(Side::Buy))
-        } else {
-            instrument.notional(limit, qty)
-        };
-        if !reduce_only && notional < min_notional {
-            return Err(RejectReason::Filter);
-        }
-        if !market && self.band(side).is_some_and(|edge| side.is_better(limit, edge)) {
-            return Err(RejectReason::PriceBand);
-        }
-        Ok(())
-    }
-
-    /// The most aggressive limit a side may have: `PERCENT_PRICE` around mark.
-    fn band(&self, side: Side) -> Option<Price> {
-        let instrument = &self.terms.instrument;
-        let rules = instrument.rules();
-        let share = |factor: Decimal| {
-            let edge = i128::from(self.mark.raw()) * i128::from(factor.units());
-            FinePrice::new(i64::try_from(edge / i128::from(Decimal::SCALE)).unwrap_or(i64::MAX))
-        };
-        (!self.mark.is_zero()).then(|| match side {
-            Side::Buy => instrument.price_at_or_below(share(rules.band_up)),
-            Side::Sell => instrument.price_at_or_above(share(rules.band_down)),
-        })
-    }
-
-    /// How far a market order may walk: to the price band, or anywhere while mark is unknown.
-    fn worst_price<L: Liquidity>(&self, book: &L, side: Side) -> Price {
-        let anywhere = book.best(side.opposite()).map_or(Price::new(1), |best| match side {
-            Side::Buy => Price::new(best.raw().saturating_mul(2)),
-            Side::Sell => Price::new(1),
-        });
-        self.band(side).unwrap_or(anywhere)
-    }
-
-    /// What a further reduce-only order of a side may have: the position less what rests already.
-    fn reducible(&self, id: AccountId, side: Side, besides: Qty) -> Qty {
-        let account = self.account(id);
-        let resting = account.resting(side, true).saturating_sub(besides);
-        account.ledger.position.reducible_by(side).saturating_sub(resting)
-    }
-
-    /// Whether initial margin suffices if everything on this side filled.
-    fn has_margin(&self, id: AccountId, side: Side, limit: Price, extra: Qty, market: bool) -> bool {
-        let instrument = &self.terms.instrument;
-        let account = self.account(id);
-        let worst = account.worst(side, extra);
-        if worst.abs() <= account.ledger.position.abs() {
-            return true;
-        }
-        let fine = instrument.fine(limit);
-        let price = if market && !self.mark.is_zero() { self.mark } else { fine.max(self.mark) };
-        let equity = account.ledger.wallet + account.ledger.unrealized(instrument, self.mark_or(fine));
-        instrument.value_at(price, worst).abs() <= equity * i64::from(self.terms.leverage)
-    }
-
-    fn mark_or(&self, fallback: FinePrice) -> FinePrice {
-        if self.mark.is_zero() { fallback } else { self.mark }
-    }
-
-    /// Matches an accepted order up to `qty` and rests or ends what is left.
-    fn enter<L: Liquidity>(
-        &mut self,
-        book: &mut L,
-        now: Nanos,
-        account: AccountId,
-        id: VenueOrderId,
-        qty: Qty,
-    ) {
-        let order = self.account(account).order(id).expect("just accepted");
-        let (side, limit, tif, capped) = (order.side, order.price, order.tif, qty < order.left());
-        self.sweep(book, now, Taker { account, order: id, side }, limit, qty);
-        let Some(order) = self.account(account).order(id) else {
-            return; // filled
-        };
-        match tif {
-            TimeInForce::Gtc | TimeInForce::PostOnly => {
-                let place = book.rest(account, order);
-                self.rests(account, id, place);
-                self.trim_reduce_only(book, now, account);
-            }
-            TimeInForce::Ioc | TimeInForce::Fok => {
-                let full = order.filled >= qty;
-                let reason = if capped && full {
-                    ExpireReason::ReduceOnly
-                } else {
-                    ExpireReason::Unfilled
-                };
-                self.expire(now, account, id, reason);
-            }
-        }
-    }
-
-    fn rests(&mut self, account: AccountId, id: VenueOrderId, place: u64) {
-        if let Some(order) = self.account_mut(account).order_mut(id) {
-            order.state = State::Resting(place);
-        }
-    }
-
-    /// Trades a taker up to `limit` and `qty`; returns what was executed.
-    pub(crate) fn sweep<L: Liquidity>(
-        &mut self,
-        book: &mut L,
-        now: Nanos,
-        taker: Taker,
-        limit: Price,
-        qty: Qty,
-    ) -> Qty {
-        let mut left = qty;
-        while !left.is_zero() {
-            match book.take(taker.account, taker.side, limit, left) {
-                None => break,
-                Some(Match::Own(id)) => {
-                    self.expire(now, taker.account, id, ExpireReason::SelfTrade);
-                }
-                Some(Match::Trade { maker, price, qty }) => {
-                    left -= qty;
-                    self.trade(book, now, taker, maker, price, qty);
-                }
-            }
-        }
-        qty - left
-    }
-
-    fn trade<L: Liquidity>(
-        &mut self,
-        book: &mut L,
-        now: Nanos,
-        taker: Taker,
-        maker: Option<(AccountId, VenueOrderId)>,
-        price: Price,
-        qty: Qty,
-    ) {
-        let trade = TradeId(self.next_trade);
-        self.next_trade += 1;
-        self.prints.push(Trade { id: trade.0, price, qty, aggressor: taker.side });
-        let fill = |side: Side, maker: bool| Execution { trade, side, price, qty, maker };
-        if let Some((account, order)) = maker {
-            self.book_fill(now, account, order, fill(taker.side.opposite(), true));
-            self.trim_reduce_only(book, now, account);
-        }
-        self.book_fill(now, taker.account, taker.order, fill(taker.side, false));
-        self.trim_reduce_only(book, now, taker.account);
-    }
-
-    /// A resting order of an account trades without a counterparty of ours: recorded markets.
-    pub(crate) fn fill_resting<L: Liquidity>(
-        &mut self,
-        book: &mut L,
-        now: Nanos,
-        account: AccountId,
-        order: VenueOrderId,
-        qty: Qty,
-    ) {
-        let Some((side, price)) = self.account(account).order(order).map(|o| (o.side, o.price))
-        else {
-            return;
-        };
-        let trade = TradeId(self.next_trade);
-        self.next_trade += 1;
-        self.book_fill(now, account, order, Execution { trade, side, price, qty, maker: true });
-        self.trim_reduce_only(book, now, account);
-    }
-
-    /// A fill that belongs to no order of the account's own: liquidation, ADL, placed by hand.
-    pub(crate) fn foreign_fill<L: Liquidity>(
-        &mut self,
-        book: &mut L,
-        now: Nanos,
-        account: AccountId,
-        side: Side,
-        price: Price,
-        qty: Qty,
-    ) {
-        let (trade, order) = (TradeId(self.next_trade), self.order_id());
-        self.next_trade += 1;
-        self.crowd += qty.signed(side.opposite());
-        self.book_fill(now, account, order, Execution { trade, side, price, qty, maker: false });
-        self.trim_reduce_only(book, now, account);
-    }
-
-    fn book_fill(&mut self, now: Nanos, id: AccountId, order: VenueOrderId, trade: Execution) {
-        if !id.has_ledger() {
-            self.crowd += trade.qty.signed(trade.side);
-            return;
-        }
-        let fees = self.terms.fees;
-        let rate: Rate = if trade.maker { fees.maker } else { fees.taker };
-        let index = self.accounts.binary_search_by_key(&id, |(id, _)| *id);
-        let account = &mut self.accounts[index.expect("an account that was opened")].1;
-        let instrument = &self.terms.instrument;
-        let fee = account.ledger.fill(instrument, trade.side, trade.price, trade.qty, rate);
-        let mut fill = Fill {
-            trade_id: trade.trade,
-            client_id: None,
-            venue_id: order,
-            side: trade.side,
-            price: trade.price,
-            qty: trade.qty,
-            cumulative: trade.qty,
-            maker: trade.maker,
-            fee,
-            ts_event: now,
-        };
-        let mut full = false;
-        if let Some(order) = account.order_mut(order) {
-            order.filled += trade.qty;
-            (fill.client_id, fill.cumulative) = (order.client_id, order.filled);
-            full = order.left().is_zero();
-        }
-        account.note_fill(order, fill);
-        if full {
-            account.end(now, order, Outcome::Filled);
-        }
-        self.news(id, VenueReport::Fill(fill));
-    }
-
-    /// Shrinks or expires resting reduce-only orders, newest first, to what the position allows.
-    fn trim_reduce_only<L: Liquidity>(&mut self, book: &mut L, now: Nanos, id: AccountId) {
-        if !id.has_ledger() {
-            return;
-        }
-        for side in Side::BOTH {
-            let account = self.account(id);
-            let room = account.ledger.position.reducible_by(side);
-            let mut excess = account.resting(side, true).saturating_sub(room);
-            while !excess.is_zero() {
-                let resting = self.account(id).open_orders().filter_map(|order| match order.state {
-                    State::Resting(place) if order.reduce_only && order.side == side => {
-                        Some((order.venue_id, place, order.left(), order.client_id, order.price))
-                    }
-                    _ => None,
-                });
-                let Some((order, place, left, client_id, price)) = resting.last() else {
-                    break; // the rest is an order being matched right now
-                };
-                let by = left.min(excess);
-                excess -= by;
-                book.shrink(place, order, by);
-                if by == left {
-                    self.expire(now, id, order, ExpireReason::ReduceOnly);
-                } else if let Some(order) = self.account_mut(id).order_mut(order) {
-                    order.qty -= by;
-                    let qty = order.qty;
-                    if let Some(client_id) = client_id {
-                        self.news(id, VenueReport::Amended { client_id, price, qty });
-                    }
-                }
-            }
-        }
-    }
-
     /// Binance 6.7: new total quantity, tail of the queue, sometimes the end of the order.
     fn amend<L: Liquidity>(&mut self, book: &mut L, now: Nanos, id: AccountId, amend: &Amend) {
         let client_id = amend.client_id;
@@ -529,8 +197,7 @@ impl Venue {
             Ok(order) => order,
             Err(reason) => return self.reject(id, client_id, RequestKind::Amend, reason),
         };
-        let takes = order.tif == TimeInForce::PostOnly
-            && would_take(book, order.side, amend.price);
+        let takes = order.tif == TimeInForce::PostOnly && would_take(book, order.side, amend.price);
         if amend.qty <= order.filled || takes {
             return self.withdraw(book, now, id, order.venue_id, false);
         }
@@ -543,41 +210,6 @@ impl Venue {
         }
         self.reply(id, VenueReport::Amended { client_id, price: amend.price, qty: amend.qty });
         self.enter(book, now, id, order.venue_id, amend.qty - order.filled);
-    }
-
-    fn check_amend(
-        &mut self,
-        now: Nanos,
-        id: AccountId,
-        amend: &Amend,
-    ) -> Result<Order, RejectReason> {
-        let limits = self.terms.rate_limits;
-        if !self.account_mut(id).count_order(now, &limits) {
-            return Err(RejectReason::RateLimit); // -1015
-        }
-        let Some(order) = self.account(id).open_order(amend.client_id) else {
-            return Err(RejectReason::UnknownOrder); // -2013
-        };
-        if order.side != amend.side {
-            return Err(RejectReason::Other);
-        }
-        if order.price == amend.price && order.qty == amend.qty {
-            return Err(RejectReason::NoChange); // -5027
-        }
-        if amend.qty <= order.filled && !amend.qty.is_zero() {
-            return Ok(order.clone()); // ends the order, whatever the filters say
-        }
-        let left = amend.qty.saturating_sub(order.filled);
-        self.check_filters(order.side, amend.price, left, order.reduce_only, false)?;
-        if order.reduce_only && left > self.reducible(id, order.side, order.left()) {
-            return Err(RejectReason::ReduceOnly); // -2022
-        }
-        let more = left.saturating_sub(order.left());
-        let grows = !order.reduce_only && (left > order.left() || amend.price > order.price);
-        if grows && !self.has_margin(id, order.side, amend.price, more, false) {
-            return Err(RejectReason::Margin); // -2019
-        }
-        Ok(order.clone())
     }
 
     fn cancel<L: Liquidity>(
@@ -625,7 +257,13 @@ impl Venue {
         }
     }
 
-    fn expire(&mut self, now: Nanos, id: AccountId, order: VenueOrderId, reason: ExpireReason) {
+    pub(crate) fn expire(
+        &mut self,
+        now: Nanos,
+        id: AccountId,
+        order: VenueOrderId,
+        reason: ExpireReason,
+    ) {
         if !id.has_ledger() {
             return;
         }
@@ -692,7 +330,7 @@ impl Venue {
         self.reports.push(Outgoing { account, report, stream: false });
     }
 
-    fn news(&mut self, account: AccountId, report: VenueReport) {
+    pub(crate) fn news(&mut self, account: AccountId, report: VenueReport) {
         self.reports.push(Outgoing { account, report, stream: true });
     }
 
@@ -708,72 +346,6 @@ impl Venue {
     pub(crate) fn assert_invariants(&self) {
         for (_, account) in &self.accounts {
             account.assert_invariants();
-        }
-    }
-}
-
-struct Execution {
-    trade: TradeId,
-    side: Side,
-    price: Price,
-    qty: Qty,
-    maker: bool,
-}
-
-fn would_take<L: Liquidity>(book: &L, side: Side, limit: Price) -> bool {
-    book.best(side.opposite()).is_some_and(|best| side.crosses(limit, best))
-}
-
-/// What the venue knows about an account at this instant, without any delay: for auditors.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Truth {
-    /// Signed holding.
-    pub position: Position,
-    /// Average entry price; zero when flat.
-    pub entry: FinePrice,
-    /// Wallet balance, unrealized PnL not included.
-    pub wallet: Usd,
-    /// What the position would realize at mark.
-    pub unrealized: Usd,
-    /// Realized PnL so far, fees and funding not included.
-    pub realized: Usd,
-    /// Fees paid so far.
-    pub fees: Usd,
-    /// Funding received so far.
-    pub funding: Usd,
-    /// Sum of the notionals of all fills.
-    pub turnover: Usd,
-    /// Number of fills.
-    pub fills: u64,
-    /// The account's last trade.
-    pub last_trade: Option<TradeId>,
-    /// Every open order.
-    pub open_orders: Vec<OpenOrder>,
-    /// When the dead-man's switch goes off; `None` when not armed.
-    pub dead_man: Option<Nanos>,
-    /// The venue's margin price.
-    pub mark: FinePrice,
-}
-
-impl Venue {
-    /// The truth about an account.
-    pub(crate) fn truth(&self, id: AccountId) -> Truth {
-        let account = self.account(id);
-        let ledger = &account.ledger;
-        Truth {
-            position: ledger.position,
-            entry: ledger.entry(&self.terms.instrument),
-            wallet: ledger.wallet,
-            unrealized: ledger.unrealized(&self.terms.instrument, self.mark),
-            realized: ledger.realized,
-            fees: ledger.fees,
-            funding: ledger.funding,
-            turnover: ledger.turnover,
-            fills: ledger.fills,
-            last_trade: account.last_trade(),
-            open_orders: account.open_list(),
-            dead_man: account.dead_man,
-            mark: self.mark,
         }
     }
 }

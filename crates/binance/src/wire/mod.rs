@@ -16,7 +16,14 @@ mod scan;
 
 use market::{BookTicker, DepthDiff, DepthSnapshot, Instrument, InstrumentId, MarketEvent, Nanos};
 
+pub(crate) use error::excerpt;
 pub use error::{DecodeError, Fault};
+
+/// Largest price that is believed, in 1e-8 of the quote currency. Together with [`QTY_MAX`] it keeps
+/// the value of any level within [`market::Usd`].
+const PRICE_MAX: u64 = 100_000_000_000_000_000;
+/// Largest quantity that is believed, in 1e-8 of the base asset.
+const QTY_MAX: u64 = 1_000_000_000_000_000_000;
 
 /// What a frame says.
 ///

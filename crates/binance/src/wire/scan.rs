@@ -6,7 +6,7 @@
 
 use market::{BookTicker, DepthDiff, Level, MarketEvent, MarketKind, Nanos, Price, Qty, Side, Trade};
 
-use super::{Decoded, DepthStream, Listed, depth, depth_stream, ticker_event};
+use super::{Decoded, DepthStream, Listed, PRICE_MAX, QTY_MAX, depth, depth_stream, ticker_event};
 
 /// Buffers kept from frame to frame, so that an event allocates only what it carries away.
 #[derive(Clone, Debug, Default)]
@@ -144,9 +144,10 @@ impl<'a> Payload<'a> {
             b"q" => (self.qty = cursor.text()?, QTY).1,
             b"X" => (self.executed = cursor.text()?, EXECUTED).1,
             b"m" => (self.buyer_is_maker = cursor.boolean()?, MAKER).1,
-            // Known to the general parser and to none of our three events, or unknown to both.
-            b"ps" | b"st" | b"M" => return cursor.skip_scalar(),
-            _ => return None,
+            // Fields of other messages, which the general parser checks for repetition.
+            b"i" | b"r" | b"symbol" | b"lastUpdateId" | b"bids" | b"asks" | b"stream"
+            | b"data" => return None,
+            _ => return cursor.skip_scalar(),
         };
         if self.seen & bit != 0 {
             return None;
@@ -345,6 +346,9 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn price(&mut self, listed: &Listed) -> Option<Price> {
         let units = self.decimal()?;
+        if units > PRICE_MAX {
+            return None;
+        }
         let ticks = units / listed.tick;
         (ticks > 0 && ticks * listed.tick == units).then_some(Price::new(ticks as i64))
     }
@@ -352,6 +356,9 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn qty(&mut self, listed: &Listed) -> Option<Qty> {
         let units = self.decimal()?;
+        if units > QTY_MAX {
+            return None;
+        }
         let lots = units / listed.step;
         (lots * listed.step == units).then_some(Qty::new(lots))
     }

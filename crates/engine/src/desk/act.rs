@@ -15,6 +15,28 @@ use crate::risk::{Approved, Mode, Refusal};
 /// Between two attempts to take.
 const TAKE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// The order in which a plan is carried out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Cancel,
+    MoveAway,
+    MoveCloser,
+    Place,
+}
+
+impl Stage {
+    const ALL: [Self; 4] = [Self::Cancel, Self::MoveAway, Self::MoveCloser, Self::Place];
+
+    const fn of(action: &Action) -> Self {
+        match action {
+            Action::Cancel(_) => Self::Cancel,
+            Action::Amend { away: true, .. } => Self::MoveAway,
+            Action::Amend { away: false, .. } => Self::MoveCloser,
+            Action::Place(_) => Self::Place,
+        }
+    }
+}
+
 impl Desk {
     /// Starts to work the position down; it goes on, reduce-only, while everything else is halted.
     pub(crate) fn flatten(&mut self, now: Nanos) {
@@ -57,29 +79,32 @@ impl Desk {
             let target = Target { side, quotes: self.target.side(side), reduce_only, tolerance };
             plan(ctx.now, &target, self.orders.live(), &self.config.requote)
         });
-        for (actions, _) in &plans {
-            for action in actions {
-                if let Action::Cancel(client_id) = action {
-                    self.cancel(ctx, *client_id);
-                }
-            }
-        }
-        for (side, (actions, later)) in Side::BOTH.into_iter().zip(&plans) {
-            self.later = [self.later, *later].into_iter().flatten().min();
-            for action in actions {
-                match action {
-                    Action::Cancel(_) => {}
-                    Action::Amend { client_id, price, qty } => {
-                        self.amend(ctx, *client_id, *price, *qty);
-                    }
-                    Action::Place(quote) => {
-                        let tif = TimeInForce::PostOnly;
-                        self.place(ctx, side, *quote, tif, reduce_only);
-                    }
+        let later = plans.iter().filter_map(|(_, later)| *later);
+        self.later = later.chain(self.later).min();
+        // Cancels and moves away first, so that nothing of ours is in the way of what follows.
+        for stage in Stage::ALL {
+            for (side, (actions, _)) in Side::BOTH.into_iter().zip(&plans) {
+                for action in actions.iter().filter(|action| Stage::of(action) == stage) {
+                    self.perform(ctx, side, *action, reduce_only);
                 }
             }
         }
         self.take(ctx);
+    }
+
+    fn perform(&mut self, ctx: &mut Context<'_>, side: Side, action: Action, reduce_only: bool) {
+        match action {
+            Action::Cancel(client_id) => self.cancel(ctx, client_id),
+            Action::Amend { client_id, price, qty, away } => {
+                if !self.amend(ctx, client_id, price, qty) && away {
+                    // What may not move away may not stay either.
+                    self.cancel(ctx, client_id);
+                }
+            }
+            Action::Place(quote) => {
+                self.place(ctx, side, quote, TimeInForce::PostOnly, reduce_only);
+            }
+        }
     }
 
     /// The strategy's wish as far as the mode allows it. While flattening: one passive order at our
@@ -138,7 +163,8 @@ impl Desk {
             Side::Buy => spec.price_at_or_below(mid + slip),
             Side::Sell => spec.price_at_or_above(mid - slip),
         };
-        let most = self.config.limits.max_order_value.raw() / spec.notional(price, Qty::new(1)).raw();
+        let most =
+            self.config.limits.max_order_value.raw() / spec.notional(price, Qty::new(1)).raw();
         let most = Qty::new(u64::try_from(most).unwrap_or(u64::MAX));
         let qty = position.abs().min(self.config.limits.max_order_qty).min(most);
         self.flattening = Some(Flattening { take_at: ctx.now + TAKE_INTERVAL, ..flattening });
@@ -148,8 +174,8 @@ impl Desk {
     /// Price differences that are noise, in ticks.
     fn tolerance(&self) -> Ticks {
         let half_spread = self.strategy.diagnostics().half_spread;
-        let ticks = half_spread * self.config.requote.price_tolerance
-            / self.config.instrument.tick_f64();
+        let ticks =
+            half_spread * self.config.requote.price_tolerance / self.config.instrument.tick_f64();
         Ticks::new(if ticks.is_finite() { ticks as i64 } else { 0 })
     }
 
@@ -161,7 +187,7 @@ impl Desk {
         tif: TimeInForce,
         reduce_only: bool,
     ) {
-        if ctx.now < self.hold_until {
+        if ctx.now < self.hold_until || self.is_in_own_way(side, quote.price) {
             return;
         }
         let instrument = self.config.instrument.id;
@@ -196,28 +222,37 @@ impl Desk {
         self.send(ctx, approved, client_id, RequestKind::Place);
     }
 
-    fn amend(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId, price: Price, qty: Qty) {
-        if ctx.now < self.hold_until {
-            return;
-        }
-        let Some(order) = self.orders.get_mut(client_id) else { return };
+    /// Whether the amendment left.
+    fn amend(
+        &mut self,
+        ctx: &mut Context<'_>,
+        client_id: ClientOrderId,
+        price: Price,
+        qty: Qty,
+    ) -> bool {
+        let Some(order) = self.orders.get_mut(client_id) else { return false };
         let (side, filled, reduce_only) = (order.side, order.filled, order.reduce_only);
+        if ctx.now < self.hold_until || self.is_in_own_way(side, price) {
+            return false;
+        }
         let amend = Amend { instrument: self.config.instrument.id, client_id, side, price, qty };
         let context = self.gate_context(ctx.now, side, Some(client_id));
         let approved = self.allowed(ctx, |desk| {
             desk.gate.amend(&desk.config.instrument, &context, amend, filled, reduce_only)
         });
-        let Some(approved) = approved else {
-            // What may not move may not stay either: its terms are not the ones we want.
-            self.cancel(ctx, client_id);
-            return;
-        };
+        let Some(approved) = approved else { return false };
         if let Some(order) = self.orders.get_mut(client_id) {
             (order.amending, order.changed) = (Some((price, qty)), ctx.now);
         }
         self.counters.amended += 1;
         self.event(ctx, client_id, Event::AmendSent);
         self.send(ctx, approved, client_id, RequestKind::Amend);
+        true
+    }
+
+    /// Whether an order of ours on the other side must move first; its confirmation wakes us.
+    fn is_in_own_way(&self, side: Side, price: Price) -> bool {
+        self.orders.best(side.opposite()).is_some_and(|own| side.crosses(price, own))
     }
 
     fn cancel(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId) {

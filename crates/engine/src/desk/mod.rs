@@ -149,7 +149,10 @@ impl Desk {
 
     /// New parameters and limits; the instrument stays.
     pub(crate) fn configure(&mut self, config: DeskConfig) {
-        assert_eq!(config.instrument, self.config.instrument, "an instrument cannot be reconfigured");
+        assert_eq!(
+            config.instrument, self.config.instrument,
+            "an instrument cannot be reconfigured"
+        );
         self.gate.configure(config.limits.clone());
         if config.strategy != self.config.strategy {
             self.strategy.reconfigure(&config.strategy);

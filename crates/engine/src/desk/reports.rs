@@ -161,9 +161,8 @@ impl Desk {
             return;
         }
         let paid = spec.notional(fill.price, fill.qty) * fill.side.sign();
-        let edge = mid.map_or(market::Usd::ZERO, |mid| {
-            spec.value_at(mid, fill.qty.signed(fill.side)) - paid
-        });
+        let edge = mid
+            .map_or(market::Usd::ZERO, |mid| spec.value_at(mid, fill.qty.signed(fill.side)) - paid);
         let instrument = spec.id;
         let side = fill.side.index();
         self.counters.fills[side] += 1;
@@ -280,7 +279,12 @@ impl Desk {
         }
     }
 
-    fn compare_orders(&mut self, ctx: &mut Context<'_>, asked: market::Nanos, state: &AccountState) {
+    fn compare_orders(
+        &mut self,
+        ctx: &mut Context<'_>,
+        asked: market::Nanos,
+        state: &AccountState,
+    ) {
         let listed = |id: ClientOrderId| state.open_orders.iter().any(|o| o.client_id == Some(id));
         let missing: Vec<ClientOrderId> = self
             .orders

@@ -102,16 +102,30 @@ impl Desk {
         let limits = self.gate.limits();
         let spec = &self.config.instrument;
         let worst = Side::BOTH
-            .map(|side| (self.ledger.position() + self.orders.exposed(side, None).signed(side)).abs())
+            .map(|side| {
+                (self.ledger.position() + self.orders.exposed(side, None).signed(side)).abs()
+            })
             .into_iter()
             .max()
             .unwrap_or_default();
         let entry = |limit, used, allowed| crate::snapshot::Utilisation { limit, used, allowed };
         [
             entry("max_position", spec.qty_f64(worst), spec.qty_f64(limits.max_position)),
-            entry("max_open_orders", f64::from(self.orders.count()), f64::from(limits.max_open_orders)),
-            entry("max_orders_per_second", f64::from(second), f64::from(limits.max_orders_per_second)),
-            entry("max_orders_per_minute", f64::from(minute), f64::from(limits.max_orders_per_minute)),
+            entry(
+                "max_open_orders",
+                f64::from(self.orders.count()),
+                f64::from(limits.max_open_orders),
+            ),
+            entry(
+                "max_orders_per_second",
+                f64::from(second),
+                f64::from(limits.max_orders_per_second),
+            ),
+            entry(
+                "max_orders_per_minute",
+                f64::from(minute),
+                f64::from(limits.max_orders_per_minute),
+            ),
         ]
     }
 }

@@ -28,6 +28,8 @@ pub enum Action {
         price: Price,
         /// New total quantity, filled part included.
         qty: Qty,
+        /// Whether it moves away from the market or shrinks: never to be put off.
+        away: bool,
     },
     /// A new order.
     Place(Quote),
@@ -93,7 +95,7 @@ fn keep_what_is_close(
         let close = |order: &&Order| {
             order.reduce_only == target.reduce_only
                 && distance(order.price, quote.price) <= target.tolerance
-                && is_close(order.remaining(), quote.qty, rules.size_tolerance)
+                && is_close(order, quote.qty, rules.size_tolerance)
         };
         let best = spare
             .iter()
@@ -136,7 +138,12 @@ fn move_what_is_left(
         }
         let (client_id, price) = (order.client_id, quote.price);
         let _ = match rules.amend {
-            true => actions.try_push(Action::Amend { client_id, price, qty: order.filled + quote.qty }),
+            true => actions.try_push(Action::Amend {
+                client_id,
+                price,
+                qty: order.filled + quote.qty,
+                away,
+            }),
             false => actions.try_push(Action::Cancel(client_id)),
         };
         !rules.amend
@@ -152,8 +159,15 @@ fn distance(a: Price, b: Price) -> Ticks {
     if a > b { a - b } else { b - a }
 }
 
-/// Whether `have` differs from `want` by at most `tolerance` of `want`.
-fn is_close(have: Qty, want: Qty, tolerance: f64) -> bool {
+/// Whether an order's size differs from the wanted one by at most `tolerance` of it.
+///
+/// A partly filled order may be smaller: what is left of it keeps its place in the queue, which an
+/// amendment would lose.
+fn is_close(order: &Order, want: Qty, tolerance: f64) -> bool {
+    let have = order.remaining();
+    if have <= want && !order.filled.is_zero() {
+        return !have.is_zero();
+    }
     // Parts per thousand, so that no float touches a quantity.
     let allowed = u128::from(want.raw()) * (tolerance * 1000.0) as u128;
     u128::from(have.raw().abs_diff(want.raw())) * 1000 <= allowed

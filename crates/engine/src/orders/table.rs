@@ -20,7 +20,10 @@ pub struct Orders {
 
 impl Default for Orders {
     fn default() -> Self {
-        Self { live: Vec::with_capacity(LIVE_EXPECTED), done: VecDeque::with_capacity(DONE_MAX + 1) }
+        Self {
+            live: Vec::with_capacity(LIVE_EXPECTED),
+            done: VecDeque::with_capacity(DONE_MAX + 1),
+        }
     }
 }
 
@@ -51,9 +54,11 @@ impl Orders {
                     self.done.pop_front();
                 }
             }
-        } else if let Some(index) = self.done.iter().position(|order| {
-            order.client_id == client_id && order.state.is_exposed()
-        }) {
+        } else if let Some(index) = self
+            .done
+            .iter()
+            .position(|order| order.client_id == client_id && order.state.is_exposed())
+        {
             self.live.extend(self.done.remove(index));
         }
     }

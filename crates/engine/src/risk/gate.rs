@@ -296,8 +296,7 @@ struct Wish {
 /// Whether `distance` is more than `rate` of `reference`, without dividing.
 fn exceeds(distance: FinePrice, reference: FinePrice, rate: Rate) -> bool {
     let scale = i128::from(market::Decimal::SCALE);
-    i128::from(distance.raw()).abs() * scale
-        > i128::from(reference.raw()) * i128::from(rate.raw())
+    i128::from(distance.raw()).abs() * scale > i128::from(reference.raw()) * i128::from(rate.raw())
 }
 
 /// Binance `PERCENT_PRICE`: a buy at most mark times `band_up`, a sell at least mark times `band_down`.

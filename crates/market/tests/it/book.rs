@@ -115,11 +115,13 @@ fn apply(event: &Event, now: Nanos, book: &mut Book, twin: &mut Twin) {
     let last_id = book.last_id();
     match event {
         Event::Snapshot { ahead, sides } => {
-            let side = |side: &BTreeMap<i64, u64>| side.iter().map(|(&p, &q)| level(&(p, q)));
+            let side = |side: &BTreeMap<i64, u64>| -> Vec<Level> {
+                side.iter().map(|(&price, &qty)| level(&(price, qty))).collect()
+            };
             let snapshot = DepthSnapshot {
                 last_id: last_id.saturating_add_signed(*ahead),
-                bids: side(&sides[0]).collect(),
-                asks: side(&sides[1]).collect(),
+                bids: side(&sides[0]),
+                asks: side(&sides[1]),
             };
             book.apply_snapshot(now, &snapshot);
             twin.snapshot(now, &snapshot);

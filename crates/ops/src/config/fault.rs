@@ -180,7 +180,8 @@ impl Collector {
 
 /// A key as a fault names it: nothing that lies below a secret, no control characters, not endless.
 fn presentable(key: &str) -> String {
-    let below = |secret: &&&str| key.strip_prefix(**secret).is_some_and(|rest| rest.starts_with('.'));
+    let below =
+        |secret: &&&str| key.strip_prefix(**secret).is_some_and(|rest| rest.starts_with('.'));
     if let Some(secret) = SECRETS.iter().find(below) {
         return (*secret).to_owned();
     }
@@ -202,8 +203,12 @@ pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> 
         return None;
     }
     let allowed = (typed.chars().count() / 3).max(1);
+    let shortened = |name: &str| {
+        let (short, long) = if typed.len() < name.len() { (typed, name) } else { (name, typed) };
+        short.len() >= 4 && long.starts_with(short)
+    };
     known
-        .map(|name| (edits(typed, name), name))
+        .map(|name| (if shortened(name) { 1 } else { edits(typed, name) }, name))
         .filter(|&(distance, _)| distance <= allowed)
         .min()
         .map(|(_, name)| name)

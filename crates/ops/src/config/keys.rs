@@ -74,7 +74,10 @@ impl Range {
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.low(), self.high()) {
-            (Some(Bound { text: low, included: true }), Some(Bound { text: high, included: true })) => {
+            (
+                Some(Bound { text: low, included: true }),
+                Some(Bound { text: high, included: true }),
+            ) => {
                 return write!(f, "from {low} to {high}");
             }
             (Some(low), high) => {
@@ -126,13 +129,19 @@ pub fn section_doc(path: &str) -> Option<&'static str> {
 pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("exchange", "The venue and how to reach it."),
     ("exchange.fees", "Fee rates assumed where the venue does not report them."),
-    ("exchange.dead_man", "The venue-side dead-man's switch, which cancels all orders if we fall silent."),
+    (
+        "exchange.dead_man",
+        "The venue-side dead-man's switch, which cancels all orders if we fall silent.",
+    ),
     ("strategy", "What to quote."),
     ("strategy.requote", "When live orders are moved to the target."),
     ("strategy.volatility", "How volatility is estimated; all per square root of a second."),
     ("strategy.dynamic_spread", "Widening of the spread with volatility, inventory and the book."),
     ("risk", "Limits that no order passes."),
-    ("risk.circuit_breaker", "What stops trading after failures in a row or a breached hard limit."),
+    (
+        "risk.circuit_breaker",
+        "What stops trading after failures in a row or a breached hard limit.",
+    ),
     ("risk.flatten", "How a position is closed."),
     ("monitoring", "Metrics."),
     ("api", "The HTTP API and console."),

@@ -15,6 +15,7 @@ mod sections;
 mod value;
 mod yaml;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::hash::Hasher;
 use std::io::Read;
@@ -140,8 +141,8 @@ fn check(
     recorded: bool,
     faults: Collector,
 ) -> Result<Config, Faults> {
-    let values = std::collections::BTreeMap::new();
-    let mut reader = Reader { root, env, recorded, faults, values };
+    let (meant, values) = (BTreeSet::new(), BTreeMap::new());
+    let mut reader = Reader { root, env, recorded, faults, meant, values };
     let mut config = Config::blank();
     reader.refuse_unknown();
     sections::bind(&mut config, &mut reader);

@@ -1,7 +1,7 @@
 //! From the tree of a file to typed values: environment, defaults, ranges, unknown keys, secrets.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,9 @@ pub(super) struct Reader<'a> {
     /// The text was printed by `canonical_yaml`: secrets are masked and their files not here.
     pub(super) recorded: bool,
     pub(super) faults: Collector,
+    /// Keys and sections that a misspelt one most likely meant, and sections found missing: they need
+    /// no further fault.
+    pub(super) meant: BTreeSet<String>,
     /// Keys that have a usable value, and where it comes from.
     pub(super) values: BTreeMap<&'static str, Seen>,
 }
@@ -46,8 +49,9 @@ pub(super) struct Seen {
 /// What the file has at a path.
 enum Found<'a> {
     Node(&'a Node),
-    /// The key is absent; its nearest section starts here.
-    Absent(Place),
+    /// The key is absent: this part of its path is not in the file, and the section that should hold
+    /// it starts here.
+    Absent(&'static str, Place),
     /// A section on the way is not a section; that is a fault of its own.
     Blocked,
 }
@@ -62,7 +66,7 @@ impl Visit for Reader<'_> {
                     self.accept(key, field, &text, Some(node));
                 }
             }
-            Found::Absent(section) => match key.absent {
+            Found::Absent(part, at) => match key.absent {
                 Absent::Nothing => {}
                 Absent::Default(text) => self.accept(key, field, text, None),
                 Absent::SameAs(other) => {
@@ -70,31 +74,57 @@ impl Visit for Reader<'_> {
                         self.accept(key, field, &text, None);
                     }
                 }
-                Absent::Required => {
-                    self.faults
-                        .add(Some(section), path, "missing")
-                        .wanted(wanted(key, field.kind()))
-                        .remedy(format!("add it: {}", lower_first(key.doc)));
-                }
+                Absent::Required if part == path => self.refuse_missing(key, field.kind(), at),
+                Absent::Required => self.refuse_missing_section(part, at),
             },
         }
     }
 }
 
 impl<'a> Reader<'a> {
-    fn find(&self, path: &str) -> Found<'a> {
+    fn find(&self, path: &'static str) -> Found<'a> {
         let (mut node, mut section) = (self.root, self.root.at);
+        let mut read = 0;
         for name in path.split('.') {
+            let end = read + name.len();
             match &node.value {
                 Value::Mapping(_) => match node.entry(name) {
                     Some(entry) => (node, section) = (&entry.node, entry.at),
-                    None => return Found::Absent(section),
+                    None => return Found::Absent(&path[..end], section),
                 },
-                Value::Scalar { .. } if node.is_empty() => return Found::Absent(section),
+                Value::Scalar { .. } if node.is_empty() => {
+                    return Found::Absent(&path[..read.saturating_sub(1)], section);
+                }
                 Value::Scalar { .. } | Value::List(_) => return Found::Blocked,
             }
+            read = end + 1;
         }
         Found::Node(node)
+    }
+
+    fn refuse_missing(&mut self, key: &Key, kind: Kind, section: Place) {
+        // A misspelt key has a fault that names this one.
+        if !self.meant.contains(key.path) {
+            self.faults
+                .add(Some(section), key.path, "missing")
+                .wanted(wanted(key, kind))
+                .remedy(format!("add it: {}", lower_first(key.doc)));
+        }
+    }
+
+    fn refuse_missing_section(&mut self, section: &'static str, at: Place) {
+        if self.meant.insert(section.to_owned()) {
+            let inside = |key: &&Key| {
+                let rest = key.path.strip_prefix(section);
+                key.absent == Absent::Required && rest.is_some_and(|rest| rest.starts_with('.'))
+            };
+            let names = keys::all().iter().filter(inside).map(|key| &key.path[section.len() + 1..]);
+            let names = names.collect::<Vec<_>>().join(", ");
+            self.faults
+                .add(Some(at), section, "the section is missing or empty")
+                .wanted(format!("the keys {names}"))
+                .remedy("see configs/config.yaml");
+        }
     }
 
     /// The text of a value with the environment filled in; `None` when absent or refused.
@@ -206,9 +236,13 @@ impl<'a> Reader<'a> {
         if key.path.starts_with("exchange.api_") && !self.needs_keys() {
             return;
         }
-        self.faults
-            .add(Some(at), key.path, format!("environment variable {name} is not set"))
-            .remedy(format!("set {name}, or give a default as ${{{name}:-value}}"));
+        let remedy = if keys::SECRETS.contains(&key.path) {
+            format!("set {name}, or use {}_file instead", key.path)
+        } else {
+            format!("set {name}, or give a default as ${{{name}:-value}}")
+        };
+        let problem = format!("environment variable {name} is not set");
+        self.faults.add(Some(at), key.path, problem).remedy(remedy);
     }
 
     /// Whether this is a configuration to trade real money with. An unreadable `mode` is not: its
@@ -239,7 +273,8 @@ impl<'a> Reader<'a> {
                 order == beyond || (order == Ordering::Equal && !bound.included)
             })
         };
-        if outside(key.range.low(), Ordering::Less) || outside(key.range.high(), Ordering::Greater) {
+        if outside(key.range.low(), Ordering::Less) || outside(key.range.high(), Ordering::Greater)
+        {
             return refuse("out of range", String::new());
         }
         let shown = field.show().unwrap_or_default();
@@ -258,16 +293,19 @@ impl<'a> Reader<'a> {
                 "" => entry.name.clone(),
                 _ => format!("{section}.{}", entry.name),
             };
-            if keys::find(&path).is_some() || entry.name == "?" {
+            // A dotted name would look like the path of another key.
+            let is_name = !entry.name.contains('.');
+            if is_name && keys::find(&path).is_some() {
                 continue;
             }
-            if keys::section_doc(&path).is_none() {
-                let remedy = suggestion(section, &entry.name);
-                self.faults.add(Some(entry.at), path, "unknown key").remedy(remedy);
+            if !is_name || keys::section_doc(&path).is_none() {
+                self.refuse_unknown_entry(section, &entry.name, entry.at, path);
             } else if matches!(entry.node.value, Value::Mapping(_)) {
                 self.refuse_unknown_in(&entry.node, &path);
             } else if !entry.node.is_empty() {
-                let wanted = format!("keys such as {}", children(&path).join(", "));
+                let mut known = children(&path);
+                known.truncate(3);
+                let wanted = format!("keys such as {}", known.join(", "));
                 self.faults
                     .add(Some(entry.node.at), path, "wrong type")
                     .found(entry.node.noun())
@@ -275,6 +313,36 @@ impl<'a> Reader<'a> {
                     .remedy("indent the keys of the section below it");
             }
         }
+    }
+
+    /// Refuses a key that does not exist, and says which was most likely meant.
+    fn refuse_unknown_entry(&mut self, section: &str, name: &str, at: Place, path: String) {
+        let siblings = children(section);
+        let sibling = nearest(name, siblings.iter().copied());
+        let paths =
+            || keys::all().iter().map(|key| key.path).chain(keys::SECTIONS.iter().map(|s| s.0));
+        let leaf = |path: &&'static str| path.rsplit('.').next() == Some(name);
+        let near = || nearest(name, keys::all().iter().map(Key::name));
+        let elsewhere = || {
+            let same = paths().find(leaf);
+            same.or_else(|| near().and_then(|near| paths().find(|path| path.ends_with(near))))
+        };
+        let remedy = if name.contains('.') {
+            String::from("write sections as indented blocks, not with dots")
+        } else if let Some(sibling) = sibling {
+            self.meant.insert(match section {
+                "" => sibling.to_owned(),
+                _ => format!("{section}.{sibling}"),
+            });
+            format!("did you mean {sibling}?")
+        } else if let Some(path) = elsewhere() {
+            format!("did you mean {path}?")
+        } else if siblings.len() <= LISTED_MAX {
+            format!("known here: {}", siblings.join(", "))
+        } else {
+            String::from("remove it; 'trader check --schema' lists every key")
+        };
+        self.faults.add(Some(at), path, "unknown key").remedy(remedy);
     }
 
     /// Reads the `*_file` keys, and demands what live trading needs.
@@ -298,7 +366,11 @@ impl<'a> Reader<'a> {
                     .add(at, path, "the mask of a printed configuration, not a secret")
                     .remedy("fill it in from the environment or a file");
             }
-            if secret.is_none() && file.is_none() && path != "api.token" && !self.faults.mentions(path) {
+            if secret.is_none()
+                && file.is_none()
+                && path != "api.token"
+                && !self.faults.mentions(path)
+            {
                 self.faults
                     .add(Some(self.place_of(path)), path, "missing; live trading needs it")
                     .remedy(format!("give {path} or {path}_file, or set mode: paper"));
@@ -306,7 +378,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn secret(&mut self, path: &str, secret: &mut Option<Secret>, file: &Option<PathBuf>) {
+    fn secret(&mut self, path: &'static str, secret: &mut Option<Secret>, file: &Option<PathBuf>) {
         let Some(file) = file else { return };
         let file_key = format!("{path}_file");
         let at = self.values.get(file_key.as_str()).and_then(|seen| seen.at);
@@ -332,10 +404,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the file gives `path`, or where its section starts.
-    fn place_of(&self, path: &str) -> Place {
+    fn place_of(&self, path: &'static str) -> Place {
         match self.find(path) {
             Found::Node(node) => node.at,
-            Found::Absent(section) => section,
+            Found::Absent(_, section) => section,
             Found::Blocked => self.root.at,
         }
     }
@@ -350,7 +422,8 @@ impl<'a> Reader<'a> {
         };
         let problem = format!("{} {relation} {other} {} ({})", a.shown, b.shown, place(b));
         let at = a.at.or(b.at);
-        let problem = if a.at.is_none() { format!("{problem}; {key} is the default") } else { problem };
+        let problem =
+            if a.at.is_none() { format!("{problem}; {key} is the default") } else { problem };
         Some(self.faults.add(at, key, problem))
     }
 }
@@ -392,24 +465,6 @@ fn children(section: &str) -> Vec<&'static str> {
         None => section.is_empty().then_some(*path),
     });
     keys.chain(sections).collect()
-}
-
-/// What an unknown key may have been meant to be.
-fn suggestion(section: &str, name: &str) -> String {
-    let siblings = children(section);
-    if let Some(sibling) = nearest(name, siblings.iter().copied()) {
-        return format!("did you mean {sibling}?");
-    }
-    let paths = || keys::all().iter().map(|key| key.path).chain(keys::SECTIONS.iter().map(|s| s.0));
-    if let Some(path) = paths().find(|path| path.rsplit('.').next() == Some(name)) {
-        return format!("did you mean {path}?");
-    }
-    let leaf = nearest(name, keys::all().iter().map(Key::name));
-    match leaf.and_then(|leaf| keys::all().iter().find(|key| key.name() == leaf)) {
-        Some(key) => format!("did you mean {}?", key.path),
-        None if siblings.len() <= LISTED_MAX => format!("known here: {}", siblings.join(", ")),
-        None => String::from("remove it; 'trader check --schema' lists every key"),
-    }
 }
 
 fn lower_first(sentence: &str) -> String {

@@ -133,23 +133,19 @@ impl Scalar for bool {
 }
 
 /// Digits only: no sign, exponent or separators.
-fn whole<T: TryFrom<u64>>(text: &str, max: u64) -> Result<T, Hint> {
-    let unfit = || {
-        let negative = text.starts_with('-');
-        if negative { Hint::new() } else { format!("at most {max}, digits only") }
-    };
+fn whole<T: TryFrom<u64>>(text: &str) -> Result<T, Hint> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(unfit());
+        return Err(String::from("write digits only"));
     }
-    let number: u64 = text.parse().map_err(|_| unfit())?;
-    T::try_from(number).map_err(|_| unfit())
+    let number = text.parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(Hint::new)
 }
 
 impl Scalar for u64 {
     const KIND: Kind = Kind::Whole(u64::MAX);
 
     fn parse(text: &str) -> Result<Self, Hint> {
-        whole(text, u64::MAX)
+        whole(text)
     }
 
     fn show(&self) -> Option<String> {
@@ -161,7 +157,7 @@ impl Scalar for u32 {
     const KIND: Kind = Kind::Whole(u32::MAX as u64);
 
     fn parse(text: &str) -> Result<Self, Hint> {
-        whole(text, u64::from(u32::MAX))
+        whole(text)
     }
 
     fn show(&self) -> Option<String> {
@@ -173,7 +169,7 @@ impl Scalar for u16 {
     const KIND: Kind = Kind::Whole(u16::MAX as u64);
 
     fn parse(text: &str) -> Result<Self, Hint> {
-        whole(text, u64::from(u16::MAX))
+        whole(text)
     }
 
     fn show(&self) -> Option<String> {
@@ -187,7 +183,8 @@ impl Scalar for f64 {
     fn parse(text: &str) -> Result<Self, Hint> {
         let unfit = || String::from("write it plainly, such as 0.001");
         // The standard parser also takes 'inf', 'nan' and 'infinity'.
-        if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E')) {
+        if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
+        {
             return Err(unfit());
         }
         let number: f64 = text.parse().map_err(|_| unfit())?;
@@ -242,7 +239,8 @@ impl Scalar for Duration {
     fn show(&self) -> Option<String> {
         let milliseconds = u64::try_from(self.as_millis()).unwrap_or(u64::MAX);
         let fits = |length: u64| milliseconds >= length && milliseconds.is_multiple_of(length);
-        let (unit, length) = DURATION_UNITS.into_iter().find(|(_, l)| fits(*l)).unwrap_or(("ms", 1));
+        let (unit, length) =
+            DURATION_UNITS.into_iter().find(|(_, l)| fits(*l)).unwrap_or(("ms", 1));
         Some(format!("{}{unit}", milliseconds / length))
     }
 }

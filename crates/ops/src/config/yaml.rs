@@ -31,7 +31,10 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) enum Value {
     /// Text as written, quotes removed. `plain` when it had none, so that `~` can mean nothing.
-    Scalar { text: Zeroizing<String>, plain: bool },
+    Scalar {
+        text: Zeroizing<String>,
+        plain: bool,
+    },
     List(Vec<Node>),
     Mapping(Vec<Entry>),
 }
@@ -105,7 +108,10 @@ pub(super) fn parse(bytes: &[u8], faults: &mut Collector) -> Option<Node> {
             Err(error) => {
                 let mut info = error.info().trim_end_matches('.').to_owned();
                 info.truncate(info.char_indices().nth(120).map_or(info.len(), |(i, _)| i));
-                tree.flaw(place(*error.marker()), format!("not valid YAML: {info}"))
+                let at = place(*error.marker());
+                let path = if tree.key_line() == Some(at.0) { tree.path() } else { String::new() };
+                tree.faults
+                    .add(Some(at), path, format!("not valid YAML: {info}"))
                     .remedy("check indentation, quotes and brackets at or above this line");
                 return None;
             }
@@ -205,7 +211,8 @@ enum Open {
         entries: Vec<Entry>,
         /// Lines of the keys so far, to find the second of two.
         lines: BTreeMap<String, u32>,
-        pending: Option<(String, Place)>,
+        /// The key whose value comes next; without a name when it was not text.
+        pending: Option<(Option<String>, Place)>,
     },
     List {
         at: Place,
@@ -295,17 +302,20 @@ impl Tree<'_> {
             None => self.root = Some(node),
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Mapping { entries, lines, pending, .. }) => match pending.take() {
-                None => match node.value {
-                    Value::Scalar { text, .. } => *pending = Some(((*text).clone(), node.at)),
-                    Value::List(_) | Value::Mapping(_) => {
-                        // Something must stand there so that the value after it finds its key.
-                        *pending = Some((String::from("?"), node.at));
+                None => {
+                    let name = match node.value {
+                        Value::Scalar { text, .. } => Some((*text).clone()),
+                        Value::List(_) | Value::Mapping(_) => None,
+                    };
+                    if name.is_none() {
                         self.faults
                             .add(Some(node.at), path, "a key that is not text")
                             .remedy("quote the value if it contains brackets or '?'");
                     }
-                },
-                Some((name, at)) => match lines.get(&name) {
+                    *pending = Some((name, node.at));
+                }
+                Some((None, _)) => {}
+                Some((Some(name), at)) => match lines.get(&name) {
                     Some(first) => {
                         let problem = format!("given twice, first on line {first}");
                         self.faults
@@ -326,11 +336,19 @@ impl Tree<'_> {
         self.faults.add(Some(at), path, problem)
     }
 
+    /// The line of the key that is being read.
+    fn key_line(&self) -> Option<u32> {
+        match self.open.last()? {
+            Open::Mapping { pending, .. } => pending.as_ref().map(|(_, at)| at.0),
+            Open::List { .. } => None,
+        }
+    }
+
     /// The key that is being read, as `section.key`.
     fn path(&self) -> String {
         let names = self.open.iter().filter_map(|open| match open {
-            Open::Mapping { pending: Some((name, _)), .. } => Some(name.as_str()),
-            Open::Mapping { pending: None, .. } | Open::List { .. } => None,
+            Open::Mapping { pending: Some((Some(name), _)), .. } => Some(name.as_str()),
+            Open::Mapping { .. } | Open::List { .. } => None,
         });
         names.collect::<Vec<_>>().join(".")
     }

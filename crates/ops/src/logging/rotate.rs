@@ -167,7 +167,8 @@ impl RotatingFile {
         let mut stamps = Vec::new();
         for entry in fs::read_dir(parent.unwrap_or(Path::new(".")))? {
             let entry = entry?.file_name();
-            let rest = entry.to_str().and_then(|entry| entry.strip_prefix(&*name)?.strip_prefix('.'));
+            let rest =
+                entry.to_str().and_then(|entry| entry.strip_prefix(&*name)?.strip_prefix('.'));
             if let Some(rest) = rest.filter(|rest| is_stamp(rest)) {
                 stamps.push(rest.to_owned());
             }
@@ -257,7 +258,8 @@ fn is_stamp(text: &str) -> bool {
 
 /// The Gregorian date of a day counted from 1970-01-01.
 fn civil(days: u64) -> (u64, u64, u64) {
-    let leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    let leap =
+        |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
     let mut rest = days;
     let mut year = 1970;
     while rest >= 365 + u64::from(leap(year)) {

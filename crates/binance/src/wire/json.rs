@@ -1,0 +1,562 @@
+//! The general parser: any key order, any spelling JSON allows, every message we know.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use market::{
+    BookTicker, Decimal, DepthDiff, DepthSnapshot, FinePrice, Instrument, InstrumentId, Level,
+    MarkUpdate, MarketEvent, MarketKind, Nanos, Price, Qty, Rate, Side, Trade,
+};
+use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::error::excerpt;
+use super::{DecodeError, Decoded, DepthStream, Fault, Listed, Unknown};
+use super::{PRICE_MAX, QTY_MAX, depth, depth_stream, ticker_event};
+
+/// Reads any frame. `about` names the instrument of a REST body that may not name it itself.
+pub(super) fn decode(
+    frame: &[u8],
+    ts_recv: Nanos,
+    listed: &[Listed],
+    about: Option<InstrumentId>,
+) -> Result<Decoded, DecodeError> {
+    let body: Body<'_> = serde_json::from_slice(frame).map_err(|error| {
+        let offset = if error.line() == 1 { error.column() } else { 0 };
+        DecodeError::at(Fault::Json(excerpt(error.to_string().as_bytes(), 120)), frame, offset)
+    })?;
+    let context = Context { frame, ts_recv, listed, about };
+    match body {
+        Body::One(mut payload) => match payload.data.take() {
+            Some(data) => {
+                let stream = payload.stream.text().map(str::to_owned);
+                context.body(*data, stream.as_deref())
+            }
+            None => context.message(&payload, None),
+        },
+        other => context.body(other, None),
+    }
+}
+
+/// A JSON document: an object, an array of them, or something else.
+enum Body<'a> {
+    One(Box<Payload<'a>>),
+    Many(Vec<Body<'a>>),
+    Other,
+}
+
+/// Every field of every message we read; what is not there stays [`Field::Absent`].
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Payload<'a> {
+    #[serde(borrow)]
+    stream: Field<'a>,
+    #[serde(borrow)]
+    data: Option<Box<Body<'a>>>,
+    #[serde(borrow)]
+    e: Field<'a>,
+    #[serde(borrow)]
+    s: Field<'a>,
+    #[serde(borrow)]
+    symbol: Field<'a>,
+    #[serde(borrow, rename = "E")]
+    event_time: Field<'a>,
+    #[serde(borrow, rename = "T")]
+    transaction_time: Field<'a>,
+    #[serde(borrow, rename = "U")]
+    first_id: Field<'a>,
+    #[serde(borrow, rename = "u")]
+    last_id: Field<'a>,
+    #[serde(borrow, rename = "pu")]
+    previous_id: Field<'a>,
+    #[serde(borrow)]
+    t: Field<'a>,
+    #[serde(borrow)]
+    b: Field<'a>,
+    #[serde(borrow, rename = "B")]
+    bid_qty: Field<'a>,
+    #[serde(borrow)]
+    a: Field<'a>,
+    #[serde(borrow, rename = "A")]
+    ask_qty: Field<'a>,
+    #[serde(borrow)]
+    p: Field<'a>,
+    #[serde(borrow)]
+    q: Field<'a>,
+    #[serde(borrow, rename = "X")]
+    executed: Field<'a>,
+    #[serde(borrow)]
+    m: Field<'a>,
+    #[serde(borrow)]
+    i: Field<'a>,
+    #[serde(borrow)]
+    r: Field<'a>,
+    #[serde(borrow, rename = "lastUpdateId")]
+    last_update_id: Field<'a>,
+    #[serde(borrow)]
+    bids: Field<'a>,
+    #[serde(borrow)]
+    asks: Field<'a>,
+}
+
+/// A value as far as we read values.
+#[derive(Default)]
+enum Field<'a> {
+    #[default]
+    Absent,
+    Bool(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Text(Cow<'a, str>),
+    List(Vec<Pair<'a>>),
+    /// A float, an object: nothing any message of ours holds there.
+    Other,
+}
+
+/// One item of a level list; anything after price and quantity is ignored.
+enum Pair<'a> {
+    Level(Field<'a>, Field<'a>),
+    Other,
+}
+
+struct Context<'a> {
+    frame: &'a [u8],
+    ts_recv: Nanos,
+    listed: &'a [Listed],
+    about: Option<InstrumentId>,
+}
+
+impl Context<'_> {
+    fn body(&self, body: Body<'_>, stream: Option<&str>) -> Result<Decoded, DecodeError> {
+        let items = match body {
+            Body::One(payload) => return self.message(&payload, stream),
+            Body::Other => return Err(DecodeError::new(Fault::NotAnObject, self.frame)),
+            Body::Many(items) => items,
+        };
+        let mut events = Vec::new();
+        for item in items {
+            let Body::One(payload) = item else {
+                return Err(DecodeError::new(Fault::NotAnObject, self.frame));
+            };
+            match self.message(&payload, stream)? {
+                Decoded::Event(event) => events.push(event),
+                Decoded::Unknown { what: Unknown::Symbol, .. } => {}
+                _ => return Ok(unknown(Unknown::NotAnEvent, "array")),
+            }
+        }
+        Ok(Decoded::Events(events))
+    }
+
+    fn message(&self, payload: &Payload<'_>, stream: Option<&str>) -> Result<Decoded, DecodeError> {
+        let event = match (payload.e.text(), stream) {
+            (Some(event), _) => event,
+            (None, _) if payload.last_update_id.is_present() => return self.snapshot(payload),
+            // Spot leaves the type out of its ticker; only the stream's name tells.
+            (None, Some(stream)) if stream.ends_with("@bookTicker") => "bookTicker",
+            (None, _) => return Ok(unknown(Unknown::NotAnEvent, "")),
+        };
+        if !matches!(event, "depthUpdate" | "bookTicker" | "trade" | "aggTrade" | "markPriceUpdate")
+        {
+            return Ok(unknown(Unknown::EventType, event));
+        }
+        let symbol = payload.s.need_text("s", self.frame)?;
+        let Some(listed) = self.listed.iter().find(|l| l.instrument.symbol() == symbol) else {
+            return Ok(unknown(Unknown::Symbol, symbol));
+        };
+        let about = About { instrument: &listed.instrument, frame: self.frame };
+        let ts_event = self.ts_event(payload)?;
+        match event {
+            "depthUpdate" => about.depth_update(payload, ts_event, stream),
+            "bookTicker" => about.book_ticker(payload, ts_event),
+            "trade" => about.trade(payload, ts_event, &payload.t, "t"),
+            "aggTrade" => about.trade(payload, ts_event, &payload.a, "a").map(|decoded| {
+                match decoded {
+                    Decoded::Event(event) => Decoded::AggTrade(event),
+                    other => other,
+                }
+            }),
+            _ => about.mark(payload, ts_event),
+        }
+    }
+
+    fn snapshot(&self, payload: &Payload<'_>) -> Result<Decoded, DecodeError> {
+        let named = payload.symbol.text();
+        let found = match (self.about, named, self.listed) {
+            (Some(id), _, listed) => listed.iter().find(|l| l.instrument.id == id),
+            (None, Some(symbol), listed) => {
+                listed.iter().find(|l| l.instrument.symbol() == symbol)
+            }
+            (None, None, [only]) => Some(only),
+            (None, None, _) => None,
+        };
+        let Some(Listed { instrument, .. }) = found else {
+            return Ok(unknown(Unknown::Symbol, named.unwrap_or("")));
+        };
+        let about = About { instrument, frame: self.frame };
+        let ts_event = self.ts_event(payload)?;
+        let snapshot = DepthSnapshot {
+            last_id: payload.last_update_id.need_id("lastUpdateId", self.frame)?,
+            bids: about.levels(&payload.bids, "bids")?,
+            asks: about.levels(&payload.asks, "asks")?,
+        };
+        Ok(Decoded::Snapshot { instrument: instrument.id, ts_event, snapshot })
+    }
+
+    fn ts_event(&self, payload: &Payload<'_>) -> Result<Nanos, DecodeError> {
+        for (field, name) in [(&payload.event_time, "E"), (&payload.transaction_time, "T")] {
+            if field.is_present() {
+                return field.need_id(name, self.frame).map(Nanos::from_millis);
+            }
+        }
+        Ok(self.ts_recv)
+    }
+}
+
+/// An instrument, and the frame to quote in errors.
+struct About<'a> {
+    instrument: &'a Instrument,
+    frame: &'a [u8],
+}
+
+impl About<'_> {
+    fn depth_update(
+        &self,
+        payload: &Payload<'_>,
+        ts_event: Nanos,
+        stream: Option<&str>,
+    ) -> Result<Decoded, DecodeError> {
+        let kind = depth_stream(stream.map(str::as_bytes));
+        if kind == DepthStream::Other {
+            return Ok(unknown(Unknown::Stream, stream.unwrap_or("")));
+        }
+        let first_id = payload.first_id.need_id("U", self.frame)?;
+        let previous_id = match payload.previous_id {
+            // Spot: ids of one symbol have no holes.
+            Field::Absent => first_id.saturating_sub(1),
+            ref field => field.need_id("pu", self.frame)?,
+        };
+        let diff = DepthDiff {
+            first_id,
+            last_id: payload.last_id.need_id("u", self.frame)?,
+            previous_id,
+            bids: self.levels(&payload.b, "b")?,
+            asks: self.levels(&payload.a, "a")?,
+        };
+        depth(kind, self.instrument.id, ts_event, diff)
+            .ok_or_else(|| DecodeError::new(Fault::NotASnapshot, self.frame))
+    }
+
+    fn book_ticker(
+        &self,
+        payload: &Payload<'_>,
+        ts_event: Nanos,
+    ) -> Result<Decoded, DecodeError> {
+        let ticker = BookTicker {
+            update_id: payload.last_id.need_id("u", self.frame)?,
+            bid: self.best((&payload.b, "b"), (&payload.bid_qty, "B"))?,
+            ask: self.best((&payload.a, "a"), (&payload.ask_qty, "A"))?,
+        };
+        Ok(ticker_event(self.instrument.id, ts_event, ticker))
+    }
+
+    fn trade(
+        &self,
+        payload: &Payload<'_>,
+        ts_event: Nanos,
+        id: &Field<'_>,
+        id_name: &'static str,
+    ) -> Result<Decoded, DecodeError> {
+        if payload.executed.is_present()
+            && payload.executed.need_text("X", self.frame)? != "MARKET"
+        {
+            return Ok(Decoded::OffBook);
+        }
+        let trade = Trade {
+            id: id.need_signed(id_name, self.frame)?,
+            price: self.price(&payload.p, "p")?,
+            qty: self.qty(&payload.q, "q")?,
+            aggressor: match payload.m {
+                Field::Bool(true) => Side::Sell,
+                Field::Bool(false) => Side::Buy,
+                ref field => return Err(field.wrong("m", "true or false", self.frame)),
+            },
+        };
+        let kind = MarketKind::Trade(trade);
+        Ok(Decoded::Event(MarketEvent { instrument: self.instrument.id, ts_event, kind }))
+    }
+
+    fn mark(&self, payload: &Payload<'_>, ts_event: Nanos) -> Result<Decoded, DecodeError> {
+        let mark = FinePrice::from_decimal(payload.p.need_decimal("p", self.frame)?);
+        let optional = |field: &Field<'_>, name| match field {
+            Field::Absent => Ok(None),
+            // Contracts that pay no funding have an empty rate.
+            Field::Text(text) if text.is_empty() => Ok(None),
+            field => field.need_decimal(name, self.frame).map(Some),
+        };
+        let update = MarkUpdate {
+            mark,
+            index: optional(&payload.i, "i")?.map_or(mark, FinePrice::from_decimal),
+            funding_rate: optional(&payload.r, "r")?.map_or(Rate::ZERO, Rate::from_decimal),
+            next_funding: match payload.transaction_time {
+                Field::Absent => Nanos::ZERO,
+                ref field => Nanos::from_millis(field.need_id("T", self.frame)?),
+            },
+        };
+        let kind = MarketKind::Mark(update);
+        Ok(Decoded::Event(MarketEvent { instrument: self.instrument.id, ts_event, kind }))
+    }
+
+    fn levels(
+        &self,
+        field: &Field<'_>,
+        name: &'static str,
+    ) -> Result<Vec<Level>, DecodeError> {
+        let Field::List(items) = field else {
+            return Err(field.wrong(name, "a list of [price, quantity]", self.frame));
+        };
+        let mut levels = Vec::with_capacity(items.len());
+        for item in items {
+            let Pair::Level(price, qty) = item else {
+                return Err(field.wrong(name, "a list of [price, quantity]", self.frame));
+            };
+            levels.push(Level { price: self.price(price, name)?, qty: self.qty(qty, name)? });
+        }
+        Ok(levels)
+    }
+
+    /// A best level; an empty side is written as zero price and zero quantity.
+    fn best(
+        &self,
+        price: (&Field<'_>, &'static str),
+        qty: (&Field<'_>, &'static str),
+    ) -> Result<Level, DecodeError> {
+        let qty = self.qty(qty.0, qty.1)?;
+        if qty.is_zero() && price.0.need_decimal(price.1, self.frame)? == Decimal::ZERO {
+            return Ok(Level { price: Price::ZERO, qty });
+        }
+        Ok(Level { price: self.price(price.0, price.1)?, qty })
+    }
+
+    fn bounded(
+        &self,
+        field: &Field<'_>,
+        name: &'static str,
+        max: u64,
+    ) -> Result<Decimal, DecodeError> {
+        let value = field.need_decimal(name, self.frame)?;
+        if value.units().unsigned_abs() > max {
+            return Err(DecodeError::new(Fault::TooLarge(name), field.quoted(self.frame)));
+        }
+        Ok(value)
+    }
+
+    fn price(&self, field: &Field<'_>, name: &'static str) -> Result<Price, DecodeError> {
+        let value = self.bounded(field, name, PRICE_MAX)?;
+        self.instrument.price(value).map_err(|error| {
+            DecodeError::new(Fault::OffGrid { field: name, error }, field.quoted(self.frame))
+        })
+    }
+
+    fn qty(&self, field: &Field<'_>, name: &'static str) -> Result<Qty, DecodeError> {
+        let value = self.bounded(field, name, QTY_MAX)?;
+        self.instrument.qty(value).map_err(|error| {
+            DecodeError::new(Fault::OffGrid { field: name, error }, field.quoted(self.frame))
+        })
+    }
+}
+
+impl Field<'_> {
+    fn is_present(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What to show of this field in an error.
+    fn quoted<'b>(&'b self, frame: &'b [u8]) -> &'b [u8] {
+        self.text().map_or(frame, str::as_bytes)
+    }
+
+    fn wrong(&self, field: &'static str, wanted: &'static str, frame: &[u8]) -> DecodeError {
+        let fault = match self {
+            Self::Absent => Fault::Missing(field),
+            _ => Fault::Wrong { field, wanted },
+        };
+        DecodeError::new(fault, self.quoted(frame))
+    }
+
+    fn need_text(&self, name: &'static str, frame: &[u8]) -> Result<&str, DecodeError> {
+        self.text().ok_or_else(|| self.wrong(name, "a text", frame))
+    }
+
+    fn need_id(&self, name: &'static str, frame: &[u8]) -> Result<u64, DecodeError> {
+        match *self {
+            Self::Unsigned(id) => Ok(id),
+            _ => Err(self.wrong(name, "a non-negative integer", frame)),
+        }
+    }
+
+    fn need_signed(&self, name: &'static str, frame: &[u8]) -> Result<i64, DecodeError> {
+        match *self {
+            Self::Signed(id) => Some(id),
+            Self::Unsigned(id) => i64::try_from(id).ok(),
+            _ => None,
+        }
+        .ok_or_else(|| self.wrong(name, "an integer of 64 bits", frame))
+    }
+
+    fn need_decimal(&self, name: &'static str, frame: &[u8]) -> Result<Decimal, DecodeError> {
+        let text = self.text().ok_or_else(|| self.wrong(name, "a decimal in quotes", frame))?;
+        Decimal::parse(text.as_bytes()).map_err(|error| {
+            DecodeError::new(Fault::Decimal { field: name, error }, text.as_bytes())
+        })
+    }
+}
+
+fn unknown(what: Unknown, name: &str) -> Decoded {
+    Decoded::Unknown { what, name: excerpt(name.as_bytes(), 64) }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Body<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BodyVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pair<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PairVisitor)
+    }
+}
+
+/// The visitor methods for scalars that carry no meaning at this place.
+macro_rules! scalars_are {
+    ($other:expr) => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("any JSON value")
+        }
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($other)
+        }
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($other)
+        }
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($other)
+        }
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($other)
+        }
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok($other)
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok($other)
+        }
+    };
+}
+
+struct BodyVisitor;
+
+impl<'de> Visitor<'de> for BodyVisitor {
+    type Value = Body<'de>;
+
+    scalars_are!(Body::Other);
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Body<'de>, A::Error> {
+        let mut bodies = Vec::new();
+        while let Some(body) = items.next_element()? {
+            bodies.push(body);
+        }
+        Ok(Body::Many(bodies))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Body<'de>, A::Error> {
+        let fields = serde::de::value::MapAccessDeserializer::new(fields);
+        Payload::deserialize(fields).map(|payload| Body::One(Box::new(payload)))
+    }
+}
+
+struct PairVisitor;
+
+impl<'de> Visitor<'de> for PairVisitor {
+    type Value = Pair<'de>;
+
+    scalars_are!(Pair::Other);
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Pair<'de>, A::Error> {
+        let (price, qty) = (items.next_element()?, items.next_element()?);
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(match (price, qty) {
+            (Some(price), Some(qty)) => Pair::Level(price, qty),
+            _ => Pair::Other,
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Pair<'de>, A::Error> {
+        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Pair::Other)
+    }
+}
+
+struct FieldVisitor;
+
+impl<'de> Visitor<'de> for FieldVisitor {
+    type Value = Field<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Field<'de>, E> {
+        Ok(Field::Absent)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Field<'de>, E> {
+        Ok(Field::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Field<'de>, E> {
+        Ok(Field::Signed(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Field<'de>, E> {
+        Ok(Field::Unsigned(value))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Field<'de>, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Field<'de>, E> {
+        Ok(Field::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Field<'de>, E> {
+        Ok(Field::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Field<'de>, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = items.next_element()? {
+            pairs.push(pair);
+        }
+        Ok(Field::List(pairs))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Field<'de>, A::Error> {
+        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+}

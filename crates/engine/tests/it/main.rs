@@ -1,0 +1,4 @@
+//! The engine through its public surface.
+
+mod flow;
+mod rig;

@@ -1,0 +1,183 @@
+//! Replay: the same inputs through the same engine must give the same outputs, bit for bit.
+
+use std::path::Path;
+
+use engine::{Engine, Input, Output, RecordedOutput};
+use journal::{JournalError, Reader, Record, Tail};
+use market::Nanos;
+
+/// Why a replay could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The journal cannot be read (further).
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// The first place where a replay and its record differ.
+#[derive(Debug)]
+pub struct Difference {
+    /// Turn, counted from 1.
+    pub turn: u64,
+    /// Engine time of the turn.
+    pub now: Nanos,
+    /// What differs.
+    pub what: What,
+    /// The inputs of the turn.
+    pub inputs: Vec<Input>,
+}
+
+/// What differs.
+#[derive(Debug)]
+pub enum What {
+    /// One output, by its place in the turn; `None` where one side has fewer.
+    Output {
+        /// Which one, counted from 0.
+        index: usize,
+        /// What the journal has.
+        recorded: Option<RecordedOutput>,
+        /// What the engine said now.
+        replayed: Option<RecordedOutput>,
+    },
+    /// The outputs agree and the state does not.
+    State {
+        /// What the journal has.
+        recorded: u64,
+        /// What the engine has now.
+        replayed: u64,
+    },
+}
+
+/// A replayed session.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Turns replayed.
+    pub turns: u64,
+    /// Outputs compared.
+    pub outputs: u64,
+    /// State hashes compared.
+    pub hashes: u64,
+    /// Time of the first and last turn.
+    pub span: (Nanos, Nanos),
+    /// Hash of the final state.
+    pub state_hash: u64,
+    /// How the journal ends: cleanly, or cut by a crash.
+    pub tail: Tail,
+    /// The first difference, if any; replay stops there.
+    pub difference: Option<Difference>,
+    /// The engine's state at the end.
+    pub snapshot: engine::Snapshot,
+}
+
+/// Replays a journal and compares every output and every recorded state hash. With `until`, stops
+/// before the first turn after it.
+///
+/// # Errors
+/// [`ReplayError`] when the journal is missing, of another version, or damaged before its end.
+pub fn replay(
+    path: &Path,
+    until: Option<Nanos>,
+    mut progress: impl FnMut(u64),
+) -> Result<Replayed, ReplayError> {
+    let mut reader = Reader::open(path)?;
+    let mut replay = Replay::new(Engine::new(reader.header().config.clone()));
+    while let Some(record) = reader.next_record()? {
+        if let Record::Inputs { now, .. } = &record
+            && until.is_some_and(|until| *now > until)
+        {
+            break;
+        }
+        replay.take(record);
+        if replay.difference.is_some() {
+            break;
+        }
+        progress(reader.bytes_read());
+    }
+    Ok(replay.finish(reader.tail()))
+}
+
+struct Replay {
+    engine: Engine,
+    now: Nanos,
+    first: Option<Nanos>,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+    turns: u64,
+    compared: u64,
+    hashes: u64,
+    difference: Option<Difference>,
+}
+
+impl Replay {
+    fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            now: Nanos::ZERO,
+            first: None,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            turns: 0,
+            compared: 0,
+            hashes: 0,
+            difference: None,
+        }
+    }
+
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Inputs { now, inputs, .. } => {
+                self.outputs.clear();
+                self.engine.step(now, &inputs, &mut self.outputs);
+                self.first.get_or_insert(now);
+                (self.now, self.inputs, self.turns) = (now, inputs, self.turns + 1);
+            }
+            Record::Outputs(recorded) => self.compare(&recorded),
+            Record::Checkpoint(recorded) | Record::End(recorded) => {
+                let replayed = self.engine.state_hash();
+                self.hashes += 1;
+                if recorded != replayed {
+                    self.differ(What::State { recorded, replayed });
+                }
+            }
+        }
+    }
+
+    fn compare(&mut self, recorded: &[RecordedOutput]) {
+        for index in 0..recorded.len().max(self.outputs.len()) {
+            let theirs = recorded.get(index);
+            let ours = self.outputs.get(index).map(plain);
+            if theirs != ours.as_ref() {
+                let recorded = theirs.cloned();
+                return self.differ(What::Output { index, recorded, replayed: ours });
+            }
+            self.compared += 1;
+        }
+    }
+
+    fn differ(&mut self, what: What) {
+        let (turn, now, inputs) = (self.turns, self.now, std::mem::take(&mut self.inputs));
+        self.difference = Some(Difference { turn, now, what, inputs });
+    }
+
+    fn finish(mut self, tail: Tail) -> Replayed {
+        Replayed {
+            turns: self.turns,
+            outputs: self.compared,
+            hashes: self.hashes,
+            span: (self.first.unwrap_or(self.now), self.now),
+            state_hash: self.engine.state_hash(),
+            tail,
+            difference: self.difference,
+            snapshot: self.engine.snapshot(),
+        }
+    }
+}
+
+/// An output as a journal holds it.
+fn plain(output: &Output) -> RecordedOutput {
+    match output {
+        Output::Venue(approved) => Output::Venue(approved.command().clone()),
+        Output::Alert(alert) => Output::Alert(alert.clone()),
+        Output::Note(note) => Output::Note(note.clone()),
+    }
+}

@@ -1,0 +1,25 @@
+//! The simulated exchange through its public surface.
+
+#[path = "it/support.rs"]
+mod support;
+
+#[path = "it/rules.rs"]
+mod rules;
+
+#[path = "it/accounts.rs"]
+mod accounts;
+
+#[path = "it/twin.rs"]
+mod twin;
+
+#[path = "it/determinism.rs"]
+mod determinism;
+
+#[path = "it/faults.rs"]
+mod faults;
+
+#[path = "it/recorded.rs"]
+mod recorded;
+
+#[path = "it/crowd.rs"]
+mod crowd;
