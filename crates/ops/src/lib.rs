@@ -1,4 +1,9 @@
 //! Configuration, logs, metrics, HTTP API, console.
 
+pub mod api;
 pub mod config;
+pub mod console;
 pub mod logging;
+pub mod metrics;
+pub mod recorder;
+pub mod view;

@@ -46,7 +46,10 @@ const OWN_TARGETS: [&str; 9] = [
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The log file cannot be written.
-    #[error("cannot open the log file {}: {source}; check logging.file_path and its permissions", path.display())]
+    #[error(
+        "cannot open the log file {}: {source}; check logging.file_path and its permissions",
+        path.display()
+    )]
     File {
         /// The file.
         path: PathBuf,

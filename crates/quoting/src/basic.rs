@@ -106,7 +106,9 @@ impl BasicMm {
         let config = &self.config;
         let (held, limit) = (view.position.raw() as f64, config.max_inventory.raw() as f64);
         let ratio = spread::inventory_ratio(held, limit);
-        let centre = spread::skewed_centre(mid, ratio, config.skew_factor * config.base_spread);
+        // Not cut off beyond the limit: a holding that is too large is offered ever more eagerly.
+        let skew = config.skew_factor * config.base_spread;
+        let centre = spread::skewed_centre(mid, held / limit, skew);
         let wanted = match &config.dynamic_spread {
             None => config.base_spread,
             Some(_) if !self.diagnostics.warm => return None,

@@ -2,14 +2,12 @@
 //!
 //! [`Volatility`] is what a strategy holds: it samples the mid on a fixed grid or into bars, whatever
 //! the rhythm of the events, and adds the guards that make an estimate fit for quoting (warm-up,
-//! floor, cap, winsorised returns, silences). The estimators proper are in [`ewma`], [`bars`] and
-//! [`realised`].
+//! floor, cap, winsorised returns, silences). The estimators proper are in [`ewma`] and [`bars`].
 //!
 //! Sampled from the mid, not from trades: prints bounce between bid and ask, which is not volatility.
 
 pub mod bars;
 pub mod ewma;
-pub mod realised;
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;

@@ -359,10 +359,14 @@ impl RecordedMarket {
         }
     }
 
-    /// Depth says something about our orders only while the book is whole.
+    /// Depth says something about our orders only while the chain is whole. A crossed book does:
+    /// the other side has reached us without a print.
     fn usable_depth(&mut self, filled: &mut Vec<(VenueOrderId, Qty)>) {
-        if self.book.is_open() {
-            self.book.depth(filled);
+        match self.book.book.status(Nanos::ZERO, Duration::MAX) {
+            BookStatus::Synced | BookStatus::Crossed | BookStatus::OneSided => {
+                self.book.depth(filled);
+            }
+            BookStatus::Empty | BookStatus::Gapped | BookStatus::Stale => {}
         }
     }
 

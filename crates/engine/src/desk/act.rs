@@ -96,7 +96,8 @@ impl Desk {
         match action {
             Action::Cancel(client_id) => self.cancel(ctx, client_id),
             Action::Amend { client_id, price, qty, away } => {
-                if !self.amend(ctx, client_id, price, qty) && away {
+                let held = !away && ctx.now < self.hold_until;
+                if !held && !self.amend(ctx, client_id, price, qty) && away {
                     // What may not move away may not stay either.
                     self.cancel(ctx, client_id);
                 }
@@ -216,6 +217,7 @@ impl Desk {
             state: State::PendingNew { sent_at: ctx.now },
             created: ctx.now,
             changed: ctx.now,
+            fixed: false,
             ask_at: Some(ctx.now + self.config.ack_timeout),
         });
         self.counters.placed += 1;
@@ -232,7 +234,7 @@ impl Desk {
     ) -> bool {
         let Some(order) = self.orders.get_mut(client_id) else { return false };
         let (side, filled, reduce_only) = (order.side, order.filled, order.reduce_only);
-        if ctx.now < self.hold_until || self.is_in_own_way(side, price) {
+        if self.is_in_own_way(side, price) {
             return false;
         }
         let amend = Amend { instrument: self.config.instrument.id, client_id, side, price, qty };

@@ -148,7 +148,7 @@ impl Desk {
             && reason != RejectReason::UnknownOrder
             && let Some(order) = self.orders.get_mut(client_id)
         {
-            order.amending = None;
+            (order.amending, order.fixed) = (None, true);
         }
         self.event(ctx, client_id, Event::Reject(request, reason));
     }
@@ -337,6 +337,7 @@ impl Desk {
             state: State::Live,
             created: ctx.now,
             changed: ctx.now,
+            fixed: false,
             ask_at: None,
         });
         let message = format!("{client_id} of an earlier session is open and taken over");

@@ -137,7 +137,8 @@ fn move_what_is_left(
             return false;
         }
         let (client_id, price) = (order.client_id, quote.price);
-        let _ = match rules.amend {
+        let amend = rules.amend && !order.fixed;
+        let _ = match amend {
             true => actions.try_push(Action::Amend {
                 client_id,
                 price,
@@ -146,7 +147,7 @@ fn move_what_is_left(
             }),
             false => actions.try_push(Action::Cancel(client_id)),
         };
-        !rules.amend
+        !amend
     });
 }
 

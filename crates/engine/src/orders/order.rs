@@ -268,6 +268,8 @@ pub struct Order {
     pub created: Nanos,
     /// When its terms were last changed by us.
     pub changed: Nanos,
+    /// The venue refused to amend it: it can only be canceled.
+    pub fixed: bool,
     /// When to ask the venue about it, if nothing is heard until then.
     pub ask_at: Option<Nanos>,
 }

@@ -423,206 +423,60 @@ fn flatten_rests_patiently_then_takes() {
 }
 
 #[test]
-fn the_breaker_opens_tries_again_and_closes() {
-    check(
-        "advance 300ms
-         book 2610.00 2610.02
-         reject amend ask margin
-         advance 300ms
-         reject amend ask margin
-         advance 300ms
-         reject amend ask margin
-         advance 300ms
-         reject amend ask margin
-         advance 300ms
-         reject amend ask margin
+fn the_breaker_opens_tries_again_opens_again_and_closes() {
+    let mut config = config();
+    config.breaker.threshold = 2;
+    let mut rig = Rig::new(config);
+    expect![[r#"
+        query    account
+        place    buy 0.010 @ 2598.70
+        place    sell 0.010 @ 2601.30
+        breaker  open
+        alert    Critical: circuit breaker opened: venue rejects
+        mode     halted breaker_open
+        position 0
+        mode     halted breaker_open
+        position 0
+        breaker  half_open
+        place    buy 0.010 @ 2598.70
+        place    sell 0.010 @ 2601.30
+        breaker  open
+        alert    Critical: circuit breaker opened: venue rejects
+        cancel   sell @ 2601.30
+        mode     halted breaker_open
+        position 0
+        order    sell 0.010 @ 2601.30 pending_cancel filled 0.000
+        breaker  half_open
+        place    buy 0.010 @ 2598.70
+        place    sell 0.010 @ 2601.30
+        breaker  closed
+        mode     quoting 
+        position 0
+        order    buy 0.010 @ 2598.70 live filled 0.000
+        order    sell 0.010 @ 2601.30 live filled 0.000
+    "#]].assert_eq(&rig.script(
+        "start
+         book 2599.99 2600.01
+         reject bid margin
+         reject ask margin
          state
-         canceled bid
-         canceled ask
          advance 299s
          armed
-         book 2610.00 2610.02
+         book 2599.99 2600.01
          state
          advance 1s
-         book 2610.00 2610.02
+         armed
+         book 2599.99 2600.01
+         reject bid margin
+         state
+         canceled ask
+         advance 300s
+         armed
+         book 2599.99 2600.01
          ack bid
+         ack ask
          state",
-        expect![[r#"
-            amend    sell to 0.010 @ 2611.32
-            cancel   sell @ 2611.32
-            place    sell 0.010 @ 2611.32
-            breaker  open
-            alert    Critical: circuit breaker opened: venue rejects
-            cancel   buy @ 2598.70
-            cancel   sell @ 2611.32
-            mode     halted breaker_open
-            position 0
-            order    buy 0.010 @ 2598.70 pending_cancel filled 0.000
-            order    sell 0.010 @ 2601.30 pending_cancel filled 0.000
-            order    sell 0.010 @ 2611.32 pending_cancel filled 0.000
-            alert    Warning: ETHUSDC: no answer to Cancel of mm-00000001-00000003 within 2s; asking the venue
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            query    order 3
-            mode     halted breaker_open
-            position 0
-            order    sell 0.010 @ 2611.32 in_doubt filled 0.000
-            query    order 3
-            breaker  half_open
-            place    buy 0.010 @ 2608.70
-            breaker  closed
-            mode     quoting 
-            position 0
-            order    sell 0.010 @ 2611.32 in_doubt filled 0.000
-            order    buy 0.010 @ 2608.70 live filled 0.000
-        "#]],
-    );
+    ));
 }
 
 #[test]

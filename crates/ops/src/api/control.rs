@@ -24,7 +24,7 @@ pub enum ControlRequest {
     Engine(Control),
     /// Read the configuration again and apply it, all or nothing.
     Reload,
-    /// Change what is logged: a level, or directives such as `info,risk=debug`.
+    /// Change how much is logged: `error`, `warn`, `info`, `debug` or `trace`.
     LogLevel(String),
 }
 
@@ -85,7 +85,11 @@ pub(super) async fn flatten(operator: Operator, State(api): State<Api>, body: Bo
     carry_out(operator, api, "flatten", ControlRequest::Engine(Control::Flatten)).await
 }
 
-pub(super) async fn reset_breaker(operator: Operator, State(api): State<Api>, body: Body) -> Answer {
+pub(super) async fn reset_breaker(
+    operator: Operator,
+    State(api): State<Api>,
+    body: Body,
+) -> Answer {
     optional::<Nothing>(body)?;
     carry_out(operator, api, "breaker reset", ControlRequest::Engine(Control::ResetBreaker)).await
 }
@@ -146,11 +150,14 @@ async fn carry_out(
 
 fn refusal(action: impl fmt::Display, error: &ControlError) -> ApiError {
     let (status, remedy) = match error {
-        ControlError::Unavailable => {
-            (StatusCode::SERVICE_UNAVAILABLE, "see /health; if the process hangs, stop it: the dead-man's switch cancels what rests")
-        }
+        ControlError::Unavailable => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "see /health; if the process hangs, stop it: the dead-man's switch cancels what rests",
+        ),
         ControlError::Busy => (StatusCode::TOO_MANY_REQUESTS, "wait a second and send it again"),
-        ControlError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "nothing was changed; correct it and send it again"),
+        ControlError::Invalid(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "nothing was changed; correct it and send it again")
+        }
     };
     ApiError::new(status, format!("{action}: {error}"), remedy)
 }

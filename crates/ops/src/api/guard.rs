@@ -147,10 +147,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 fn addressed(site: Site, names: &[String], headers: &HeaderMap) -> Result<(), ApiError> {
-    let forbidden = |error: String, remedy: &str| ApiError::new(StatusCode::FORBIDDEN, error, remedy);
+    let forbidden =
+        |error: String, remedy: &str| ApiError::new(StatusCode::FORBIDDEN, error, remedy);
     let host = text(headers, &header::HOST).unwrap_or_default();
     if !site.is_named(host, names) {
-        let remedy = "use the listening address or localhost, or allow the name in the configuration";
+        let remedy =
+            "use the listening address or localhost, or allow the name in the configuration";
         return Err(forbidden(format!("not addressed to this server: Host `{host}`"), remedy));
     }
     match text(headers, &header::ORIGIN) {
@@ -190,7 +192,8 @@ enum Identity {
 
 fn identify(token: &Token, peer: IpAddr, headers: &HeaderMap) -> Identity {
     let offered = text(headers, &header::AUTHORIZATION);
-    let forwarded = headers.contains_key(header::FORWARDED) || headers.contains_key("x-forwarded-for");
+    let forwarded =
+        headers.contains_key(header::FORWARDED) || headers.contains_key("x-forwarded-for");
     let local = peer.to_canonical().is_loopback() && !forwarded;
     match offered.map(bearer) {
         Some(Some(offered)) if token.is(offered) => Identity::Operator,

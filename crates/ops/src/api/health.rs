@@ -130,7 +130,8 @@ fn turning(shared: &Shared, rules: &HealthRules) -> Check {
 fn connections(snapshot: &Snapshot) -> [Check; 3] {
     let all = |name, good: fn(&DeskView) -> bool, reason: fn(&DeskView) -> String| {
         let bad: Vec<_> = snapshot.desks.iter().filter(|desk| !good(desk)).map(reason).collect();
-        let reason = if snapshot.desks.is_empty() { "no instrument".into() } else { bad.join("; ") };
+        let reason =
+            if snapshot.desks.is_empty() { "no instrument".into() } else { bad.join("; ") };
         check(name, bad.is_empty() && !snapshot.desks.is_empty(), reason)
     };
     [

@@ -50,7 +50,7 @@ impl Listeners {
     /// # Errors
     /// [`BindError`] names the address, the configuration key and, if visible, who holds the port.
     pub async fn bind(api: SocketAddr, metrics: Option<SocketAddr>) -> Result<Self, BindError> {
-        let api = bind(api, "the API", "monitoring.api_listen").await?;
+        let api = bind(api, "the API", "api.listen").await?;
         let metrics = match metrics {
             Some(address) => Some(bind(address, "metrics", "monitoring.prometheus_port").await?),
             None => None,
@@ -90,13 +90,14 @@ async fn bind(
 fn port_owner(port: u16) -> Option<String> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
         let table = std::fs::read_to_string(table).ok()?;
-        table.lines().skip(1).find_map(|line| listening_inode(line, port))
+        table.lines().skip(1).find_map(|line| listening_inode(line, port).map(str::to_owned))
     })?;
     let wanted = format!("socket:[{inode}]");
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
         let Ok(files) = std::fs::read_dir(process.path().join("fd")) else { continue };
         let holds = |file: std::fs::DirEntry| {
-            std::fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == wanted.as_str())
+            std::fs::read_link(file.path())
+                .is_ok_and(|target| target.as_os_str() == wanted.as_str())
         };
         if files.flatten().any(holds) {
             let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
@@ -157,7 +158,10 @@ impl Listener for Bounded {
         let (stream, address) = Listener::accept(&mut self.listener).await;
         // Without it an answer may wait for the peer's delayed acknowledgement; nothing else breaks.
         let _ = stream.set_nodelay(true);
-        (Connection { stream, idle: Box::pin(tokio::time::sleep(IDLE_MAX)), _permit: permit }, address)
+        (
+            Connection { stream, idle: Box::pin(tokio::time::sleep(IDLE_MAX)), _permit: permit },
+            address,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -211,17 +215,11 @@ impl AsyncWrite for Connection {
         self.watch(context, progress)
     }
 
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

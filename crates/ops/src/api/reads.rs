@@ -16,7 +16,8 @@ use super::guard::Reader;
 use super::health::Health;
 use crate::recorder::{ALERTS_KEPT, FILLS_KEPT, HISTORY_KEPT};
 use crate::view::{
-    AlertJson, FillJson, OrderJson, PnlJson, PointJson, PositionJson, QuotesJson, RiskView, StatusView,
+    AlertJson, FillJson, OrderJson, PnlJson, PointJson, PositionJson, QuotesJson, RiskView,
+    StatusView,
 };
 use crate::{console, metrics};
 
@@ -54,7 +55,10 @@ fn answer(health: Health) -> Response {
     (status, Json(health)).into_response()
 }
 
-pub(super) async fn status(_: Reader, State(api): State<Api>) -> Result<Json<StatusView>, ApiError> {
+pub(super) async fn status(
+    _: Reader,
+    State(api): State<Api>,
+) -> Result<Json<StatusView>, ApiError> {
     StatusView::new(&api.inner.shared).map(Json).ok_or_else(ApiError::not_yet)
 }
 

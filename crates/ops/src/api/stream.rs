@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
@@ -24,12 +24,13 @@ const STATUS_EVERY: u64 = 5;
 /// Fills and alerts sent at the start.
 const BACKLOG: u64 = 100;
 
+type Events = ReceiverStream<Result<Event, Infallible>>;
 type Sender = mpsc::Sender<Result<Event, Infallible>>;
 
 pub(super) async fn stream(
     _: Reader,
     State(api): State<Api>,
-) -> Result<Sse<ReceiverStream<Result<Event, Infallible>>>, ApiError> {
+) -> Result<Sse<KeepAliveStream<Events>>, ApiError> {
     let permit = api.inner.streams.clone().try_acquire_owned().map_err(|_| {
         let error = format!("{} live streams are open already", super::STREAMS_MAX);
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, error, "close a console that is not used")
@@ -41,7 +42,7 @@ pub(super) async fn stream(
 
 /// Sends until the reader is gone or the process stops. A slow reader only slows itself: it gets the
 /// newest status when it is ready for one, and every fill that is still kept.
-async fn feed(api: Api, sender: Sender, permit: OwnedSemaphorePermit) {
+async fn feed(api: Api, sender: Sender, _permit: OwnedSemaphorePermit) {
     let mut stopping = api.inner.stopping.clone();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -52,8 +53,8 @@ async fn feed(api: Api, sender: Sender, permit: OwnedSemaphorePermit) {
     loop {
         tokio::select! {
             biased;
-            _ = stopping.wait_for(|stop| *stop) => break,
-            () = sender.closed() => break,
+            _ = stopping.wait_for(|stop| *stop) => return,
+            () = sender.closed() => return,
             _ = ticks.tick() => {}
         }
         let mut events = Vec::new();
@@ -79,7 +80,6 @@ async fn feed(api: Api, sender: Sender, permit: OwnedSemaphorePermit) {
             }
         }
     }
-    drop(permit);
 }
 
 fn event(name: &str, data: &impl Serialize) -> Event {

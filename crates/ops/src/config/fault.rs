@@ -134,8 +134,8 @@ impl Collector {
         Self { file: file.to_owned(), list: Vec::new() }
     }
 
-    /// Adds a fault; `at` is (line, column) from 1, or `None` for the file as a whole. Line 0 is the
-    /// command line.
+    /// Adds a fault; `at` is (line, column) from 1, or `None` for the file as a whole.
+    /// Line 0 is the command line.
     pub(super) fn add(
         &mut self,
         at: Option<(u32, u32)>,

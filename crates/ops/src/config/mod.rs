@@ -1,4 +1,4 @@
-//! Configuration in two stages: a file is read into a tree, and the tree is checked into [`Config`].
+//! Configuration in two stages: a file is read into a tree, the tree is checked into [`Config`].
 //!
 //! Every key is declared once, in [`keys`]; what is wrong with a file is reported all at once, as
 //! [`Faults`]. Reading order: this page, `keys` (the table), `sections` (the checked structs),

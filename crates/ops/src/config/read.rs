@@ -31,8 +31,8 @@ pub(super) struct Reader<'a> {
     /// The text was printed by `canonical_yaml`: secrets are masked and their files not here.
     pub(super) recorded: bool,
     pub(super) faults: Collector,
-    /// Keys and sections that a misspelt one most likely meant, and sections found missing: they need
-    /// no further fault.
+    /// Keys and sections that a misspelt one most likely meant, and sections found missing:
+    /// they need no further fault.
     pub(super) meant: BTreeSet<String>,
     /// Keys that have a usable value, and where it comes from.
     pub(super) values: BTreeMap<&'static str, Seen>,
@@ -49,8 +49,8 @@ pub(super) struct Seen {
 /// What the file has at a path.
 enum Found<'a> {
     Node(&'a Node),
-    /// The key is absent: this part of its path is not in the file, and the section that should hold
-    /// it starts here.
+    /// The key is absent: this part of its path is not in the file, and the section that should
+    /// hold it starts here.
     Absent(&'static str, Place),
     /// A section on the way is not a section; that is a fault of its own.
     Blocked,

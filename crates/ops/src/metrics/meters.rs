@@ -99,8 +99,7 @@ impl Meters {
             "Requests our own risk gate refused, by rule.",
             &["symbol", "rule"],
         );
-        let levels =
-            counters(&registry, "mm_alerts_total", "Alerts raised, by level.", &["level"]);
+        let levels = counters(&registry, "mm_alerts_total", "Alerts raised, by level.", &["level"]);
         let kinds =
             counters(&registry, "mm_alerts_by_kind_total", "Alerts raised, by kind.", &["kind"]);
         let desk = |symbol: &&str| DeskMeters {
@@ -228,7 +227,11 @@ fn histograms(
     histograms
 }
 
-fn register(registry: &Registry, name: &str, collector: impl prometheus::core::Collector + 'static) {
+fn register(
+    registry: &Registry,
+    name: &str,
+    collector: impl prometheus::core::Collector + 'static,
+) {
     if let Err(error) = registry.register(Box::new(collector)) {
         unreachable!("{name} is registered once: {error}");
     }

@@ -5,7 +5,7 @@ use std::fs;
 use prometheus::proto::MetricFamily;
 
 use super::samples::{counter, gauge};
-use crate::recorder::{LOG_LEVELS, Shared};
+use crate::recorder::Shared;
 
 /// Clock ticks per second of `/proc/self/stat`; the kernel's interface fixes it.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -23,8 +23,8 @@ pub(super) fn families(shared: &Shared) -> Vec<MetricFamily> {
     let (reloaded, reloaded_at) = shared.last_reload();
     let started = shared.started().as_secs_f64();
     let last_turn = shared.last_turn().map_or(0.0, |at| at.as_secs_f64());
-    let messages = shared.log_messages();
-    let messages = LOG_LEVELS.iter().zip(messages).map(|(&l, n)| (vec![("level", l)], n as f64));
+    let messages =
+        shared.log_messages().map(|(level, count)| (vec![("level", level)], count as f64));
     let one = |value: f64| [(vec![], value)];
     let kib = |key| field(&status, key) * 1024.0;
     vec![

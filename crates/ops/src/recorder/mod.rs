@@ -30,8 +30,8 @@ pub const ALERTS_KEPT: usize = 200;
 /// PnL points kept: one per second of engine time, four hours.
 pub const HISTORY_KEPT: usize = 4 * 3600;
 
-/// Levels of log messages that are counted, most serious first.
-pub const LOG_LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+/// Log messages so far, per level.
+pub type LogCounts = Arc<dyn Fn() -> [(&'static str, u64); 5] + Send + Sync>;
 
 /// Which build and configuration runs.
 #[derive(Clone, Debug, Default)]
@@ -52,8 +52,8 @@ pub struct RecorderConfig {
     pub build: Build,
     /// The wall clock, for everything that must not depend on engine time (is it still turning?).
     pub clock: fn() -> Nanos,
-    /// Log messages so far per level of [`LOG_LEVELS`].
-    pub log_messages: Arc<dyn Fn() -> [u64; 5] + Send + Sync>,
+    /// Log messages so far, from whoever logs.
+    pub log_messages: LogCounts,
 }
 
 impl fmt::Debug for RecorderConfig {
@@ -131,7 +131,7 @@ pub struct Shared {
     alerts: Ring<AlertRecord>,
     history: Ring<PnlPoint>,
     meters: Meters,
-    log_messages: Arc<dyn Fn() -> [u64; 5] + Send + Sync>,
+    log_messages: LogCounts,
 }
 
 /// The last reload of the configuration.
@@ -201,8 +201,8 @@ impl Shared {
         &self.meters
     }
 
-    /// Log messages so far per level of [`LOG_LEVELS`].
-    pub fn log_messages(&self) -> [u64; 5] {
+    /// Log messages so far, per level.
+    pub fn log_messages(&self) -> [(&'static str, u64); 5] {
         (self.log_messages)()
     }
 
@@ -280,7 +280,12 @@ impl Recorder {
                     self.shared.meters.alert(alert);
                     log::alert(alert);
                     let (level, kind) = (alert.level, alert.kind);
-                    let record = AlertRecord { at: now, level, kind, message: alert.message.as_str().into() };
+                    let record = AlertRecord {
+                        at: now,
+                        level,
+                        kind,
+                        message: alert.message.as_str().into(),
+                    };
                     self.alerts.push(&self.shared.alerts, record);
                 }
                 Output::Note(note) => self.note(now, note),

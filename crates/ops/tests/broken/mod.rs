@@ -394,10 +394,12 @@ fn numbers_out_of_range() {
     "#]],
     );
     added(
-        "exchange.fees: 1\n",
+        "exchange.fees: 1\nstrategy.levels: 3\nmonitoring: { api.listen: 1 }\n",
         expect![[r#"
-        c.yaml:19: exchange.fees: unknown key; write sections as indented blocks, not with dots
-    "#]],
+            c.yaml:19: exchange.fees: unknown key; write sections as indented blocks, not with dots
+            c.yaml:20: strategy.levels: unknown key; write sections as indented blocks, not with dots
+            c.yaml:21: monitoring.api.listen: unknown key; write sections as indented blocks, not with dots
+        "#]],
     );
 }
 

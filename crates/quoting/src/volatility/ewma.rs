@@ -1,6 +1,4 @@
-//! Exponentially weighted variance of returns, on a grid and at irregular times.
-
-use market::Nanos;
+//! Exponentially weighted variance of returns on a grid.
 
 /// Exponentially weighted mean of squared returns per grid step; no mean is subtracted.
 ///
@@ -41,44 +39,4 @@ impl Ewma {
 /// Weight of the past per step for which a value counts half after `half_life_s`.
 pub fn lambda(step_s: f64, half_life_s: f64) -> f64 {
     libm::exp2(-step_s / half_life_s)
-}
-
-/// Exponentially weighted variance per second, fed whenever there is a mid.
-///
-/// `u = r^2 / dt`, weight of the past `2^(-dt / half_life)`. Very short intervals are mostly bounce:
-/// feed it no finer than 100 ms.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct IrregularEwma {
-    half_life_s: f64,
-    last: Option<(Nanos, f64)>,
-    rate: Option<f64>,
-}
-
-impl IrregularEwma {
-    /// Starts without an estimate.
-    pub fn new(half_life_s: f64) -> Self {
-        Self { half_life_s, last: None, rate: None }
-    }
-
-    /// Takes in the mid at a time; one that does not advance is ignored.
-    pub fn observe(&mut self, now: Nanos, mid: f64) {
-        let Some((then, before)) = self.last else {
-            self.last = Some((now, mid));
-            return;
-        };
-        if now <= then {
-            return;
-        }
-        let dt = now.since(then).as_secs_f64();
-        let moved = libm::log(mid / before);
-        let fresh = moved * moved / dt;
-        let kept = lambda(dt, self.half_life_s);
-        self.rate = Some(self.rate.map_or(fresh, |rate| kept * rate + (1.0 - kept) * fresh));
-        self.last = Some((now, mid));
-    }
-
-    /// Variance per second; `None` before the first return.
-    pub fn rate(&self) -> Option<f64> {
-        self.rate
-    }
 }

@@ -34,8 +34,8 @@ fn quotes_by_the_formula() {
         (2, 37, "0.010@2608.62 0.003@2607.31 | 0.010@2611.24 0.010@2612.54"),
         // One lot is worth less than it.
         (2, 39, "0.010@2608.58 | 0.010@2611.20 0.010@2612.51"),
-        // Far beyond the limit the skew is as at the limit, and nothing adds to the position.
-        (1, 500, " | 0.010@2611.03"),
+        // Far beyond the limit the skew goes on, up to the touch, and nothing adds to the position.
+        (1, 500, " | 0.010@2610.51"),
     ] {
         let config = BasicMmConfig { levels, ..config() };
         assert_eq!(quote(&config, position), wanted, "{levels} rungs at {position}");

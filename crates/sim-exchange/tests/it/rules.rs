@@ -410,7 +410,8 @@ fn order_rate_limits_count_placing_and_amending_on_clock_windows() {
         reject #4 Place: RateLimit
         > buy 10 @ 0 gtc #5
         ack #5
-    "#]].assert_eq(&transcript);
+    "#]]
+    .assert_eq(&transcript);
 }
 
 #[test]
@@ -448,7 +449,8 @@ fn margin_covers_the_worst_case() {
         reject #4 Place: Margin
         > sell 300 @ 10 gtc #5
         ack #5
-    "#]].assert_eq(&transcript);
+    "#]]
+    .assert_eq(&transcript);
 }
 
 #[test]
@@ -571,8 +573,10 @@ fn a_wallet_knows_fees_and_realized_pnl_to_the_last_digit() {
     // 26.1000 + 52.2002 = 78.3002; average 2610.00666667; fee 4 bps.
     assert_eq!(truth.entry.to_string(), "2610.00666667");
     assert_eq!(truth.fees.to_string(), "0.03132008");
-    other(&mut sim, place(3, Side::Buy, 262_000, 7, TimeInForce::Gtc));
-    sim.step(START, &[place(2, Side::Sell, 262_000, 7, TimeInForce::Ioc)], &mut out);
+    other(&mut sim, place(3, Side::Buy, 262_000, 10, TimeInForce::Gtc));
+    let sell = order(2, Side::Sell, 262_000, 7, TimeInForce::Ioc);
+    let sell = VenueCommand::Place(market::venue::NewOrder { reduce_only: true, ..sell });
+    sim.step(START, &[sell], &mut out);
     let truth = sim.truth();
     // 18.3400 less 7/30 of 78.3002, rounded to 1e-8.
     assert_eq!(truth.realized.to_string(), "0.06995333");
