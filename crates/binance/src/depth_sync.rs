@@ -1,8 +1,8 @@
 //! Raw depth in arrival order to what a book can be fed: a snapshot, then changes without a hole.
 //!
-//! The venue's rule: changes are buffered while a snapshot is fetched; of them, those that end at or
-//! before the snapshot's id `L` are dropped; the first one kept must begin at or before it. The book
-//! says `U <= L`, but ids are shared by all symbols and `L` may fall between two changes, so the
+//! The venue's rule: changes are buffered while a snapshot is fetched; of them, those that end before
+//! the snapshot's id `L` are dropped; the first one kept must begin at or before it. The venue says
+//! `U <= L <= u`, but ids are shared by all symbols and `L` may fall between two changes, so the
 //! test here is `previous_id <= L`, which says exactly that nothing lies between. From then on every
 //! change must name its forerunner; if one does not, the book is wrong until the next snapshot.
 //!
@@ -174,7 +174,7 @@ impl DepthSync {
     fn bridge(&mut self, out: &mut Vec<MarketEvent>) {
         let Some((ts_event, snapshot)) = self.ahead.take() else { return };
         while let Some((_, first)) = self.pending.front() {
-            if first.last_id > snapshot.last_id {
+            if first.last_id >= snapshot.last_id {
                 break;
             }
             self.stats.dropped_old += 1;

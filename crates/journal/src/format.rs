@@ -92,7 +92,7 @@ pub(crate) fn decode_header<E>(
 ) -> Result<Result<(Header, Place), HeaderFault>, E> {
     let mut fixed = [0; 13];
     if !read(&mut fixed[..8])? {
-        return Ok(Err(HeaderFault::Foreign));
+        return Ok(Err(HeaderFault::Short));
     }
     if &fixed[..8] != MAGIC {
         return Ok(Err(HeaderFault::Foreign));

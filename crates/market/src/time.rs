@@ -103,6 +103,20 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
     (year, month as u32, day)
 }
 
+/// Days from 1970-01-01 to a date of the proleptic Gregorian calendar; `None` for a date that does
+/// not exist or lies before 1970.
+pub fn days_from_civil(year: i64, month: u32, day: u32) -> Option<u64> {
+    if !(1970..=2500).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let shifted = if month > 2 { year } else { year - 1 };
+    let month_from_march = i64::from((month + 9) % 12);
+    let day_of_year = (153 * month_from_march + 2) / 5 + i64::from(day) - 1;
+    let leap_days = shifted / 4 - shifted / 100 + shifted / 400;
+    let days = shifted * 365 + leap_days + day_of_year - 719_468;
+    (civil_from_days(days) == (year, month, day)).then(|| u64::try_from(days).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +130,17 @@ mod tests {
             (4_102_444_799, "2099-12-31T23:59:59.000Z"),
         ] {
             assert_eq!(Nanos(seconds * 1_000_000_000).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn dates_and_day_numbers_are_inverse() {
+        for days in 0..150_000 {
+            let (year, month, day) = civil_from_days(days);
+            assert_eq!(days_from_civil(year, month, day), Some(days as u64));
+        }
+        for (year, month, day) in [(2026, 2, 29), (2026, 4, 31), (2026, 13, 1), (1969, 12, 31)] {
+            assert_eq!(days_from_civil(year, month, day), None);
         }
     }
 

@@ -30,13 +30,14 @@ use rotate::{Limits, RotatingFile};
 const QUEUE_LINES: usize = 16_384;
 
 /// Our own crates, whose lines follow the configured level.
-const OWN_TARGETS: [&str; 9] = [
+const OWN_TARGETS: [&str; 10] = [
     "binance",
     "engine",
     "journal",
     "market",
     "ops",
     "quoting",
+    "risk",
     "runtime",
     "sim_exchange",
     "trader",

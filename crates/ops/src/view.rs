@@ -140,7 +140,9 @@ pub struct PnlJson {
     pub inventory: String,
     /// Attribution: mark price against mid.
     pub basis: String,
-    /// Worst single fill-to-flat loss.
+    /// Attribution: unrealized PnL brought into the session.
+    pub carried: String,
+    /// Worst result of a single fill.
     pub worst_trade: String,
 }
 
@@ -466,6 +468,7 @@ impl PnlJson {
             spread_capture: money(pnl.spread_capture),
             inventory: money(pnl.inventory),
             basis: money(pnl.basis),
+            carried: money(pnl.carried),
             worst_trade: money(pnl.worst_trade),
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use binance::{CaptureError, CaptureEvent};
 use engine::config::EngineConfig;
 use engine::{Control, Input, Output, Snapshot};
-use journal::{JournalError, Writer};
+use journal::{WriteError, Writer};
 use market::venue::VenueCommand;
 use market::{InstrumentId, MarketEvent, Nanos};
 use sim_exchange::{RecordedMarket, SimExchange, SimOutput, Truth};
@@ -59,7 +59,7 @@ pub enum PaperError {
     Capture(#[from] CaptureError),
     /// The journal could not be written.
     #[error("journal: {0}; trading was stopped because it could not be recorded")]
-    Journal(#[from] JournalError),
+    Journal(#[from] WriteError),
     /// Orders were left at the venue.
     #[error("{0} orders are still open at the venue after the time allowed for canceling them")]
     OrdersLeft(usize),

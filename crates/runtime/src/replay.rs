@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use engine::{Engine, Input, Output, RecordedOutput};
-use journal::{JournalError, Reader, Record, Tail};
+use journal::{Entry, ReadError, Reader, Record, Tail};
 use market::Nanos;
 
 /// Why a replay could not be done.
@@ -11,7 +11,7 @@ use market::Nanos;
 pub enum ReplayError {
     /// The journal cannot be read (further).
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(#[from] ReadError),
 }
 
 /// The first place where a replay and its record differ.
@@ -61,8 +61,8 @@ pub struct Replayed {
     pub span: (Nanos, Nanos),
     /// Hash of the final state.
     pub state_hash: u64,
-    /// How the journal ends: cleanly, or cut by a crash.
-    pub tail: Tail,
+    /// How the journal ends: cleanly, or cut by a crash; `None` when it was not read to its end.
+    pub tail: Option<Tail>,
     /// The first difference, if any; replay stops there.
     pub difference: Option<Difference>,
     /// The engine's state at the end.
@@ -77,23 +77,24 @@ pub struct Replayed {
 pub fn replay(
     path: &Path,
     until: Option<Nanos>,
-    mut progress: impl FnMut(u64),
+    mut progress: impl FnMut(u64, u64),
 ) -> Result<Replayed, ReplayError> {
     let mut reader = Reader::open(path)?;
     let mut replay = Replay::new(Engine::new(reader.header().config.clone()));
-    while let Some(record) = reader.next_record()? {
-        if let Record::Inputs { now, .. } = &record
+    while replay.difference.is_none()
+        && let Some(record) = reader.next()
+    {
+        let record = record?;
+        if let Entry::Inputs { now, .. } = &record.entry
             && until.is_some_and(|until| *now > until)
         {
             break;
         }
         replay.take(record);
-        if replay.difference.is_some() {
-            break;
-        }
-        progress(reader.bytes_read());
+        let (bytes, size, _) = reader.progress();
+        progress(bytes, size);
     }
-    Ok(replay.finish(reader.tail()))
+    Ok(replay.finish(reader.tail().cloned()))
 }
 
 struct Replay {
@@ -102,6 +103,8 @@ struct Replay {
     first: Option<Nanos>,
     inputs: Vec<Input>,
     outputs: Vec<Output>,
+    /// The outputs of the last turn have not been compared yet; the journal leaves out empty ones.
+    pending: bool,
     turns: u64,
     compared: u64,
     hashes: u64,
@@ -116,6 +119,7 @@ impl Replay {
             first: None,
             inputs: Vec::new(),
             outputs: Vec::new(),
+            pending: false,
             turns: 0,
             compared: 0,
             hashes: 0,
@@ -124,15 +128,22 @@ impl Replay {
     }
 
     fn take(&mut self, record: Record) {
-        match record {
-            Record::Inputs { now, inputs, .. } => {
+        if self.pending && !matches!(record.entry, Entry::Outputs(_)) {
+            self.compare(&[]);
+            if self.difference.is_some() {
+                return;
+            }
+        }
+        match record.entry {
+            Entry::Inputs { now, inputs } => {
                 self.outputs.clear();
                 self.engine.step(now, &inputs, &mut self.outputs);
+                self.pending = true;
                 self.first.get_or_insert(now);
                 (self.now, self.inputs, self.turns) = (now, inputs, self.turns + 1);
             }
-            Record::Outputs(recorded) => self.compare(&recorded),
-            Record::Checkpoint(recorded) | Record::End(recorded) => {
+            Entry::Outputs(recorded) => self.compare(&recorded),
+            Entry::Checkpoint(recorded) | Entry::End(recorded) => {
                 let replayed = self.engine.state_hash();
                 self.hashes += 1;
                 if recorded != replayed {
@@ -143,6 +154,7 @@ impl Replay {
     }
 
     fn compare(&mut self, recorded: &[RecordedOutput]) {
+        self.pending = false;
         for index in 0..recorded.len().max(self.outputs.len()) {
             let theirs = recorded.get(index);
             let ours = self.outputs.get(index).map(plain);
@@ -159,7 +171,7 @@ impl Replay {
         self.difference = Some(Difference { turn, now, what, inputs });
     }
 
-    fn finish(mut self, tail: Tail) -> Replayed {
+    fn finish(mut self, tail: Option<Tail>) -> Replayed {
         Replayed {
             turns: self.turns,
             outputs: self.compared,

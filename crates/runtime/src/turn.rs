@@ -2,20 +2,19 @@
 
 use engine::config::EngineConfig;
 use engine::{Control, Engine, Input, Output};
-use journal::{JournalError, Writer};
+use journal::{WriteError, Writer};
 use market::Nanos;
 
-/// Turns between two state hashes in the journal.
-const CHECKPOINT_EVERY: u64 = 1_000;
-
 /// Owns the engine: nobody else holds it mutably.
-#[derive(Debug)]
 pub struct Turn {
     engine: Engine,
     journal: Option<Writer>,
     outputs: Vec<Output>,
     turns: u64,
-    failure: Option<JournalError>,
+    failure: Option<WriteError>,
+    /// Bytes of journal segments: all before the current one, and the current one when last seen.
+    finished_bytes: u64,
+    segment_bytes: u64,
 }
 
 impl Turn {
@@ -27,6 +26,8 @@ impl Turn {
             outputs: Vec::with_capacity(256),
             turns: 0,
             failure: None,
+            finished_bytes: 0,
+            segment_bytes: 0,
         }
     }
 
@@ -38,7 +39,7 @@ impl Turn {
     pub fn run(&mut self, now: Nanos, batch: &[Input]) -> &[Output] {
         self.outputs.clear();
         let written = match &mut self.journal {
-            Some(journal) => journal.inputs(now, batch),
+            Some(journal) => journal.inputs(now, batch).map(|_| ()),
             None => Ok(()),
         };
         self.engine.step(now, batch, &mut self.outputs);
@@ -51,23 +52,28 @@ impl Turn {
         &self.outputs
     }
 
-    fn record_effects(&mut self) -> Result<(), JournalError> {
+    fn record_effects(&mut self) -> Result<(), WriteError> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         journal.outputs(&self.outputs)?;
-        if self.turns.is_multiple_of(CHECKPOINT_EVERY) {
+        if journal.wants_checkpoint() {
             journal.checkpoint(self.engine.state_hash())?;
         }
         Ok(())
     }
 
     /// Why the journal is no longer written, if it is not.
-    pub fn journal_failure(&self) -> Option<&JournalError> {
+    pub fn journal_failure(&self) -> Option<&WriteError> {
         self.failure.as_ref()
     }
 
     /// Bytes journaled so far.
-    pub fn journal_bytes(&self) -> u64 {
-        self.journal.as_ref().map_or(0, Writer::bytes_written)
+    pub fn journal_bytes(&mut self) -> u64 {
+        let bytes = self.journal.as_ref().map_or(0, Writer::segment_bytes);
+        if bytes < self.segment_bytes {
+            self.finished_bytes += self.segment_bytes;
+        }
+        self.segment_bytes = bytes;
+        self.finished_bytes + bytes
     }
 
     /// The engine, to look at.
@@ -89,7 +95,7 @@ impl Turn {
     ///
     /// # Errors
     /// When the last frames cannot be written.
-    pub fn finish(self) -> Result<u64, JournalError> {
+    pub fn finish(self) -> Result<u64, WriteError> {
         let hash = self.engine.state_hash();
         if let Some(mut journal) = self.journal {
             journal.end(hash)?;

@@ -132,12 +132,12 @@ impl Default for CrowdConfig {
     /// A lively but not extreme hour of ETHUSDC.
     fn default() -> Self {
         Self {
-            makers: 8,
-            noise_rate: 7.0,
-            informed_rate: 10.0,
-            sweep_rate: 0.08,
-            sweep_reach_bps: 2.5,
-            vol_bps: 0.9,
+            makers: 10,
+            noise_rate: 4.5,
+            informed_rate: 7.0,
+            sweep_rate: 0.1,
+            sweep_reach_bps: 3.0,
+            vol_bps: 1.05,
             jump_every_s: 300.0,
             jump_bps: 4.0,
         }

@@ -38,7 +38,7 @@ const EDGE_BPS: f64 = 0.12;
 /// Informed sizes, uniform.
 const INFORMED_SIZE: (f64, f64) = (1.0, 25.0);
 /// Largest forced order.
-const FORCED_SIZE: f64 = 600.0;
+const FORCED_SIZE: f64 = 800.0;
 const BPS: f64 = 1e-4;
 
 /// When and by which draws one kind of taker acts.
@@ -156,9 +156,11 @@ impl Crowd {
         self.next = self.first().0;
     }
 
-    /// Fair value now.
-    pub(crate) fn fair(&self) -> FinePrice {
-        FinePrice::new((self.fair.value() * self.tick * 1e8).round() as i64)
+    /// Fair value at an instant not before the last one at which somebody acted.
+    pub(crate) fn fair(&self, now: Nanos) -> FinePrice {
+        let mut fair = self.fair.clone();
+        fair.advance(now);
+        FinePrice::new((fair.value() * self.tick * 1e8).round() as i64)
     }
 
     pub(crate) fn set_fair(&mut self, now: Nanos, price: FinePrice) {
@@ -217,7 +219,7 @@ impl Crowd {
         let edge = (EDGE_BPS + self.informed.dice.exponential(EDGE_BPS)) * BPS * fair;
         let (low, high) = INFORMED_SIZE;
         let size = self.informed.dice.between(low, high);
-        self.informed.sleep(now, self.fair.activity());
+        self.informed.sleep(now, 1.0);
         for side in Side::BOTH {
             let limit = match side {
                 Side::Buy => (fair - edge).floor(),

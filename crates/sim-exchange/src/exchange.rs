@@ -209,7 +209,7 @@ impl SimExchange {
 
     /// The hidden fair value at this instant, for auditors; no participant but the informed sees it.
     pub fn fair_value(&self) -> FinePrice {
-        self.crowd.fair()
+        self.crowd.fair(self.now)
     }
 
     /// The order book as it is at this instant.

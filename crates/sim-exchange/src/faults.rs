@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use market::Nanos;
-use market::venue::VenueReport;
+use market::venue::{RequestKind, VenueReport};
 
 /// A probability in parts per million; 1 000 000 is always.
 pub type Ppm = u32;
 
 /// Faults of one run. All chances are per message and drawn from the run's seed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Faults {
-    /// An ack or amendment report is lost.
+    /// An ack or amendment report, or the refusal of a placement or amendment, is lost.
     pub lose_ack: Ppm,
     /// A fill report is lost.
     pub lose_fill: Ppm,
-    /// A canceled or expired report is lost.
+    /// A canceled or expired report, or the refusal of a cancel, is lost.
     pub lose_cancel: Ppm,
     /// A report about an order arrives twice.
     pub duplicate_report: Ppm,
@@ -53,10 +53,25 @@ impl Faults {
     /// Chance that this report is lost.
     pub(crate) fn loss(&self, report: &VenueReport) -> Ppm {
         match report {
-            VenueReport::Ack { .. } | VenueReport::Amended { .. } => self.lose_ack,
+            VenueReport::Ack { .. }
+            | VenueReport::Amended { .. }
+            | VenueReport::Reject { request: RequestKind::Place | RequestKind::Amend, .. } => {
+                self.lose_ack
+            }
             VenueReport::Fill(_) => self.lose_fill,
-            VenueReport::Canceled { .. } | VenueReport::Expired { .. } => self.lose_cancel,
-            _ => 0,
+            VenueReport::Canceled { .. }
+            | VenueReport::Expired { .. }
+            | VenueReport::Reject { request: RequestKind::Cancel, .. } => self.lose_cancel,
+            VenueReport::InDoubt { .. }
+            | VenueReport::Order { .. }
+            | VenueReport::Account(_)
+            | VenueReport::QueryFailed
+            | VenueReport::Funding { .. }
+            | VenueReport::Transfer { .. }
+            | VenueReport::DeadManArmed { .. }
+            | VenueReport::DeadManFailed
+            | VenueReport::StreamUp
+            | VenueReport::StreamDown => 0,
         }
     }
 }

@@ -160,8 +160,9 @@ impl Venue {
     }
 
     /// The gate for amendments; returns the order as it is.
-    pub(crate) fn check_amend(
+    pub(crate) fn check_amend<L: Liquidity>(
         &mut self,
+        book: &L,
         now: Nanos,
         id: AccountId,
         amend: &Amend,
@@ -173,8 +174,11 @@ impl Venue {
         let Some(order) = self.account(id).open_order(amend.client_id) else {
             return Err(RejectReason::UnknownOrder); // -2013
         };
+        if !book.is_open() {
+            return Err(RejectReason::Unavailable); // 503
+        }
         if order.side != amend.side {
-            return Err(RejectReason::Other);
+            return Err(RejectReason::Other); // -1102 and the like
         }
         if order.price == amend.price && order.qty == amend.qty {
             return Err(RejectReason::NoChange); // -5027

@@ -216,7 +216,7 @@ impl Wire {
         self.delays.hash_into(hasher);
         self.luck.hash_into(hasher);
         (self.sent, self.last_command, self.last_feed, self.last_report).hash(hasher);
-        self.repair.hash(hasher);
+        (self.repair, &self.faults).hash(hasher);
         self.stream_edges.hash(hasher);
         // Messages carry no hash of their own; their debug text names every field.
         let mut text = HashText(hasher);

@@ -12,9 +12,11 @@ use crate::rng::Dice;
 use crate::venue::{Liquidity, Venue};
 
 /// Rungs per side.
-const RUNGS: usize = 10;
+const RUNGS: usize = 12;
 /// Rungs moved per wake, both sides together: what a provider's own order rate allows.
-const MOVES: usize = 6;
+const MOVES: usize = 8;
+/// How many of the providers are patient.
+const PATIENT: u16 = 2;
 
 const STREAM_MAKERS: u64 = 1_000;
 
@@ -55,28 +57,28 @@ pub(crate) struct Maker {
 }
 
 impl Maker {
-    /// Number `index` of `count` providers; the last is the patient one that quotes far and big.
+    /// Number `index` of `count` providers; the last two are patient and quote far and big.
     pub(crate) fn new(index: u16, count: u16, seed: u64, start: Nanos) -> Self {
         let mut dice = Dice::new(seed, STREAM_MAKERS + u64::from(index));
-        let patient = index + 1 == count;
-        let rank = f64::from(index) / f64::from(count.max(2) - 1);
+        let patient = index + PATIENT >= count;
+        let rank = f64::from(index) / f64::from(count.saturating_sub(PATIENT + 1).max(1));
         let style = if patient {
             Style {
                 half: 25.0,
-                gap: 25.0,
-                stretch: 1.5,
-                size: 30.0,
-                growth: 0.6,
+                gap: dice.between(18.0, 30.0),
+                stretch: 1.3,
+                size: 15.0,
+                growth: 0.5,
                 lag: Duration::from_millis(200),
                 blur: 5.0,
-                pace: 1.0,
+                pace: 0.3,
             }
         } else {
             Style {
                 half: 0.8 + 4.0 * rank,
                 gap: dice.between(1.5, 4.0),
                 stretch: dice.between(1.2, 1.45),
-                size: dice.between(0.8, 4.0),
+                size: dice.between(0.7, 3.0),
                 growth: dice.between(0.3, 0.9),
                 lag: Duration::from_millis(10 + (dice.unit() * 60.0) as u64),
                 blur: 1.0 + 1.5 * rank,

@@ -136,6 +136,9 @@ impl Venue {
     }
 
     /// Does what an account asks and queues what there is to say about it.
+    ///
+    /// # Panics
+    /// When the command is about another instrument: a bug of the caller.
     pub(crate) fn execute<L: Liquidity>(
         &mut self,
         book: &mut L,
@@ -143,6 +146,8 @@ impl Venue {
         account: AccountId,
         command: &VenueCommand,
     ) {
+        let own = self.terms.instrument.id;
+        assert!(command.instrument() == own, "{command:?} on the venue of {own:?}");
         match command {
             VenueCommand::Place(order) => self.place(book, now, account, order),
             VenueCommand::Amend(amend) => self.amend(book, now, account, amend),
@@ -193,7 +198,7 @@ impl Venue {
     /// Binance 6.7: new total quantity, tail of the queue, sometimes the end of the order.
     fn amend<L: Liquidity>(&mut self, book: &mut L, now: Nanos, id: AccountId, amend: &Amend) {
         let client_id = amend.client_id;
-        let order = match self.check_amend(now, id, amend) {
+        let order = match self.check_amend(book, now, id, amend) {
             Ok(order) => order,
             Err(reason) => return self.reject(id, client_id, RequestKind::Amend, reason),
         };

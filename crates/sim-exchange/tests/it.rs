@@ -3,6 +3,9 @@
 #[path = "it/support.rs"]
 mod support;
 
+#[path = "it/book.rs"]
+mod book;
+
 #[path = "it/rules.rs"]
 mod rules;
 
@@ -20,6 +23,9 @@ mod faults;
 
 #[path = "it/recorded.rs"]
 mod recorded;
+
+#[path = "it/economics.rs"]
+mod economics;
 
 #[path = "it/crowd.rs"]
 mod crowd;

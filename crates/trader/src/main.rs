@@ -1,2 +1,55 @@
 //! The binary: parse, load, build, run.
-fn main() {}
+
+mod build;
+mod check;
+mod cli;
+mod remote;
+mod replay;
+mod session;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{BreakerAction, Cli, Command};
+
+/// All went well.
+const FINE: u8 = 0;
+/// The check or run failed.
+const FAILED: u8 = 1;
+/// Usage or configuration.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse_from(cli::arguments());
+    let result = match cli.command {
+        None => session::demo(&cli.demo),
+        Some(Command::Run { config }) => session::run(&config),
+        Some(Command::Check { config, schema, json }) => {
+            check::check(config.as_deref(), schema, json)
+        }
+        Some(Command::Replay { journal, verify, until, json }) => {
+            replay::replay(&journal, verify, until, json)
+        }
+        Some(Command::Status(at)) => remote::status(&at),
+        Some(Command::Pause(at)) => remote::control(&at, "pause", &serde_json::json!({})),
+        Some(Command::Resume { remote, clear_halt }) => {
+            remote::control(&remote, "resume", &serde_json::json!({ "clear_halt": clear_halt }))
+        }
+        Some(Command::Halt(at)) => remote::control(&at, "halt", &serde_json::json!({})),
+        Some(Command::Flatten(at)) => remote::control(&at, "flatten", &serde_json::json!({})),
+        Some(Command::Reload(at)) => remote::control(&at, "reload", &serde_json::json!({})),
+        Some(Command::Breaker { action: BreakerAction::Reset(at) }) => {
+            remote::control(&at, "breaker/reset", &serde_json::json!({}))
+        }
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let usage = error.is::<ops::config::Faults>() || error.is::<session::Refused>();
+            ExitCode::from(if usage { USAGE } else { FAILED })
+        }
+    }
+}

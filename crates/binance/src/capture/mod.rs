@@ -160,6 +160,14 @@ impl CaptureReader {
         self
     }
 
+    /// Rounds quantities finer than the instrument's step instead of refusing their lines, see
+    /// [`Decoder::rounding_quantities`].
+    #[must_use]
+    pub fn rounding_quantities(mut self) -> Self {
+        self.decoder = self.decoder.rounding_quantities();
+        self
+    }
+
     /// Nanoseconds added to every receive time.
     pub fn shift(&self) -> i64 {
         self.shift

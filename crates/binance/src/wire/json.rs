@@ -163,7 +163,7 @@ impl Context<'_> {
         let Some(listed) = self.listed.iter().find(|l| l.instrument.symbol() == symbol) else {
             return Ok(unknown(Unknown::Symbol, symbol));
         };
-        let about = About { instrument: &listed.instrument, frame: self.frame };
+        let about = About { instrument: &listed.instrument, rounding: listed.rounding, frame: self.frame };
         let ts_event = self.ts_event(payload)?;
         match event {
             "depthUpdate" => about.depth_update(payload, ts_event, stream),
@@ -189,10 +189,10 @@ impl Context<'_> {
             (None, None, [only]) => Some(only),
             (None, None, _) => None,
         };
-        let Some(Listed { instrument, .. }) = found else {
+        let Some(Listed { instrument, rounding, .. }) = found else {
             return Ok(unknown(Unknown::Symbol, named.unwrap_or("")));
         };
-        let about = About { instrument, frame: self.frame };
+        let about = About { instrument, rounding: *rounding, frame: self.frame };
         let ts_event = self.ts_event(payload)?;
         let snapshot = DepthSnapshot {
             last_id: payload.last_update_id.need_id("lastUpdateId", self.frame)?,
@@ -215,6 +215,7 @@ impl Context<'_> {
 /// An instrument, and the frame to quote in errors.
 struct About<'a> {
     instrument: &'a Instrument,
+    rounding: bool,
     frame: &'a [u8],
 }
 
@@ -359,9 +360,16 @@ impl About<'_> {
 
     fn qty(&self, field: &Field<'_>, name: &'static str) -> Result<Qty, DecodeError> {
         let value = self.bounded(field, name, QTY_MAX)?;
-        self.instrument.qty(value).map_err(|error| {
-            DecodeError::new(Fault::OffGrid { field: name, error }, field.quoted(self.frame))
-        })
+        match self.instrument.qty(value) {
+            Ok(qty) => Ok(qty),
+            Err(_) if self.rounding && value > Decimal::ZERO => {
+                Ok(Qty::new(self.instrument.qty_at_most(value).raw() + 1))
+            }
+            Err(error) => {
+                let fault = Fault::OffGrid { field: name, error };
+                Err(DecodeError::new(fault, field.quoted(self.frame)))
+            }
+        }
     }
 }
 

@@ -120,6 +120,8 @@ struct Listed {
     tick: u64,
     /// Step in units of 1e-8; positive.
     step: u64,
+    /// Quantities finer than the step are rounded up instead of refused.
+    rounding: bool,
 }
 
 impl Decoder {
@@ -129,12 +131,25 @@ impl Decoder {
             tick: instrument.rules().tick.units().unsigned_abs(),
             step: instrument.rules().step.units().unsigned_abs(),
             instrument: instrument.clone(),
+            rounding: false,
         });
         Self {
             listed: listed.collect(),
             scratch: scan::Scratch::default(),
             stats: DecodeStats::default(),
         }
+    }
+
+    /// Rounds quantities finer than the instrument's step up to whole lots instead of refusing them.
+    ///
+    /// After a venue has made a step coarser, remainders of older orders stay in the book for as
+    /// long as they live, and a feed that refused them would be down for as long.
+    #[must_use]
+    pub fn rounding_quantities(mut self) -> Self {
+        for listed in &mut self.listed {
+            listed.rounding = true;
+        }
+        self
     }
 
     /// Reads one frame. `ts_recv` stands in where a message has no time of its own (spot).

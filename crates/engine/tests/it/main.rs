@@ -1,4 +1,5 @@
 //! The engine through its public surface.
 
 mod flow;
+mod ledger;
 mod rig;

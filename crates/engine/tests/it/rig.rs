@@ -18,6 +18,7 @@ use market::{
     ClientOrderId, Decimal, DepthSnapshot, FinePrice, Instrument, InstrumentId, Level, MarkUpdate,
     MarketEvent, MarketKind, Nanos, Position, Qty, Rate, Side, TradeId, Usd, VenueOrderId,
 };
+use proptest::test_runner::Config as ProptestConfig;
 use quoting::{BasicMmConfig, Estimator, StrategyConfig, VolatilityConfig};
 
 /// 2026-01-05 00:00:00 UTC, so that days are easy to reckon with.
@@ -33,6 +34,11 @@ pub(crate) fn usd(text: &str) -> Usd {
 
 pub(crate) fn instrument() -> Instrument {
     Instrument::known(InstrumentId(0), "ETHUSDC").unwrap()
+}
+
+/// So many cases; the seed of a failure is printed, nothing is written to disk.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// One rung per side, 10 bp wide, 0.01 ETH a rung, at most 0.05 ETH.
@@ -221,7 +227,7 @@ impl Rig {
         self.market(MarketKind::Mark(MarkUpdate { mark, index: mark, funding_rate, next_funding }));
     }
 
-    fn market(&mut self, kind: MarketKind) {
+    pub(crate) fn market(&mut self, kind: MarketKind) {
         let event = MarketEvent { instrument: InstrumentId(0), ts_event: self.now, kind };
         self.input(Input::Market(event));
     }

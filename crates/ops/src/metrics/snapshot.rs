@@ -182,8 +182,18 @@ impl<'a> Scrape<'a> {
                 self.each(|desk| desk.pnl.inventory.to_f64()),
             ),
             gauge(
+                "mm_basis_pnl",
+                "Attribution: unrealized PnL at mark price beyond what it is at mid.",
+                self.each(|desk| desk.pnl.basis.to_f64()),
+            ),
+            gauge(
+                "mm_carried_pnl",
+                "Attribution: unrealized PnL brought into the session by an open position.",
+                self.each(|desk| desk.pnl.carried.to_f64()),
+            ),
+            gauge(
                 "mm_worst_trade_pnl",
-                "Worst single fill-to-flat loss, zero or negative.",
+                "Worst result of a single fill, its fee included; zero or negative.",
                 self.each(|desk| desk.pnl.worst_trade.to_f64()),
             ),
         ]

@@ -41,7 +41,8 @@ fn doubt_hides_an_executed_order() {
         in doubt #2 Place
         > query #2
         order #2: not found []
-    "#]].assert_eq(&transcript);
+    "#]]
+    .assert_eq(&transcript);
     assert!(sim.truth().open_orders.is_empty());
 }
 
@@ -63,28 +64,31 @@ fn doubt_about_an_order_that_never_arrived() {
         in doubt #1 Amend
         > cancel #1
         in doubt #1 Cancel
-    "#]].assert_eq(&transcript);
+    "#]]
+    .assert_eq(&transcript);
 }
 
-#[test]
-fn lost_and_failed_messages() {
+/// One script under several faults.
+fn under(cases: &[(&str, Faults)]) -> String {
     let script = "buy 10 @ 0 gtc #1
          print sell 4 @ 0
          cancel #1
          query #1
          dead-man 500";
-    let mut all = String::new();
-    for (title, faults) in [
+    let transcripts = cases
+        .iter()
+        .map(|(title, faults)| format!("--- {title}\n{}", play(with(faults.clone()), script).1));
+    transcripts.collect()
+}
+
+#[test]
+fn lost_reports() {
+    let all = under(&[
         ("ack", Faults { lose_ack: ALWAYS, ..Faults::none() }),
         ("fill", Faults { lose_fill: ALWAYS, ..Faults::none() }),
         ("cancel", Faults { lose_cancel: ALWAYS, ..Faults::none() }),
-        ("command", Faults { drop_command: ALWAYS, ..Faults::none() }),
-        ("query", Faults { fail_query: ALWAYS, ..Faults::none() }),
-        ("dead-man", Faults { fail_dead_man: ALWAYS, ..Faults::none() }),
         ("twice", Faults { duplicate_report: ALWAYS, ..Faults::none() }),
-    ] {
-        all += &format!("--- {title}\n{}", play(with(faults), script).1);
-    }
+    ]);
     expect![[r#"
         --- ack
         > buy 10 @ 0 gtc #1
@@ -113,6 +117,31 @@ fn lost_and_failed_messages() {
         order #1: Canceled filled 4 [fill #1 buy 4 @ 0 maker fee 0 (sum 4, trade 1)]
         > dead-man 500
         dead-man in 500 ms
+        --- twice
+        > buy 10 @ 0 gtc #1
+        ack #1
+        ack #1
+        fill #1 buy 4 @ 0 maker fee 0 (sum 4, trade 1)
+        fill #1 buy 4 @ 0 maker fee 0 (sum 4, trade 1)
+        > cancel #1
+        canceled #1 filled 4
+        canceled #1 filled 4
+        > query #1
+        order #1: Canceled filled 4 [fill #1 buy 4 @ 0 maker fee 0 (sum 4, trade 1)]
+        > dead-man 500
+        dead-man in 500 ms
+    "#]]
+    .assert_eq(&all);
+}
+
+#[test]
+fn lost_commands_and_failed_answers() {
+    let all = under(&[
+        ("command", Faults { drop_command: ALWAYS, ..Faults::none() }),
+        ("query", Faults { fail_query: ALWAYS, ..Faults::none() }),
+        ("dead-man", Faults { fail_dead_man: ALWAYS, ..Faults::none() }),
+    ]);
+    expect![[r#"
         --- command
         > buy 10 @ 0 gtc #1
         > cancel #1
@@ -138,20 +167,8 @@ fn lost_and_failed_messages() {
         order #1: Canceled filled 4 [fill #1 buy 4 @ 0 maker fee 0 (sum 4, trade 1)]
         > dead-man 500
         DeadManFailed
-        --- twice
-        > buy 10 @ 0 gtc #1
-        ack #1
-        ack #1
-        fill #1 buy 4 @ 0 maker fee 0 (sum 4, trade 1)
-        fill #1 buy 4 @ 0 maker fee 0 (sum 4, trade 1)
-        > cancel #1
-        canceled #1 filled 4
-        canceled #1 filled 4
-        > query #1
-        order #1: Canceled filled 4 [fill #1 buy 4 @ 0 maker fee 0 (sum 4, trade 1)]
-        > dead-man 500
-        dead-man in 500 ms
-    "#]].assert_eq(&all);
+    "#]]
+    .assert_eq(&all);
 }
 
 #[test]
@@ -187,7 +204,8 @@ fn while_the_user_stream_is_down_only_answers_arrive() {
         StreamUp
         > account after 0
         account: position 20 entry 2610.005 wallet 10000 open 0 fills [1, 2] last Some(2)
-    "#]].assert_eq(&transcript);
+    "#]]
+    .assert_eq(&transcript);
 }
 
 /// Runs a market with feed faults; returns how often the book broke and healed.

@@ -107,7 +107,8 @@ fn only_trades_and_a_shrinking_level_move_us_ahead() {
     expect![[r#"
         fill #1 buy 4 @ 0 maker fee 0 (sum 4, trade 1)
         fill #1 buy 6 @ 0 maker fee 0 (sum 10, trade 2)
-    "#]].assert_eq(&(tape.heard().join("\n") + "\n"));
+    "#]]
+    .assert_eq(&(tape.heard().join("\n") + "\n"));
 }
 
 #[test]
@@ -130,7 +131,8 @@ fn a_trade_through_and_a_crossing_book_fill_us_at_our_price() {
         fill #2 buy 10 @ 0 maker fee 0 (sum 10, trade 2)
         ack #3
         fill #3 buy 10 @ 0 maker fee 0 (sum 10, trade 3)
-    "#]].assert_eq(&(tape.heard().join("\n") + "\n"));
+    "#]]
+    .assert_eq(&(tape.heard().join("\n") + "\n"));
 }
 
 #[test]
@@ -143,7 +145,8 @@ fn a_print_is_shared_among_our_own_orders() {
     expect![[r#"
         fill #1 buy 10 @ 0 maker fee 0 (sum 10, trade 1)
         fill #2 buy 5 @ 0 maker fee 0 (sum 5, trade 2)
-    "#]].assert_eq(&(tape.heard().join("\n") + "\n"));
+    "#]]
+    .assert_eq(&(tape.heard().join("\n") + "\n"));
 }
 
 #[test]
@@ -174,7 +177,8 @@ fn taking_walks_the_displayed_levels_and_leaves_them_there() {
         fill #6 buy 100 @ 2 taker fee 0.1044008 (sum 100, trade 4)
         amended #6 to 150 @ 0
         canceled #6 filled 100
-    "#]].assert_eq(&(tape.heard().join("\n") + "\n"));
+    "#]]
+    .assert_eq(&(tape.heard().join("\n") + "\n"));
 }
 
 #[test]
@@ -188,9 +192,10 @@ fn without_a_whole_book_nothing_is_accepted_and_nothing_is_lost() {
     expect![[r#"
         ack #1
         reject #2 Place: Unavailable
-        amended #1 to 10 @ -1
+        reject #1 Amend: Unavailable
         canceled #1 filled 0
-    "#]].assert_eq(&(tape.heard().join("\n") + "\n"));
+    "#]]
+    .assert_eq(&(tape.heard().join("\n") + "\n"));
 }
 
 #[test]
@@ -252,6 +257,68 @@ fn events_wait_for_their_time_and_latency_applies() {
     "#]].assert_eq(&(heard.join("\n") + "\n"));
     assert_eq!(tape.market.truth().fills, 1);
     assert_eq!(name(1).sequence, 1);
+}
+
+/// A tape of prints and depth around our orders, one event every few milliseconds.
+fn long_tape() -> Vec<MarketEvent> {
+    let snapshot = MarketKind::Snapshot(DepthSnapshot {
+        last_id: 1,
+        bids: (0..20).map(|n| level(-n, 30)).collect(),
+        asks: (1..20).map(|n| level(n, 30)).collect(),
+    });
+    let events = (0..400_i64).map(|n| {
+        let id = n as u64 + 2;
+        let side = if (n / 7) % 2 == 0 { Side::Buy } else { Side::Sell };
+        let qty = (n * 37 % 50) as u64;
+        match n % 3 {
+            0 => MarketKind::Trade(Trade {
+                id: n,
+                price: Price::new(MID + i64::from(side == Side::Buy)),
+                qty: Qty::new(qty + 1),
+                aggressor: side,
+            }),
+            _ => MarketKind::Diff(DepthDiff {
+                first_id: id,
+                last_id: id,
+                previous_id: 1,
+                bids: vec![level(-(n % 5), qty + 1)],
+                asks: vec![level(1 + n % 5, qty + 1)],
+            }),
+        }
+    });
+    let stamped = |(n, kind)| MarketEvent { instrument: ID, ts_event: at(n as u64 * 3), kind };
+    std::iter::once(snapshot).chain(events).enumerate().map(stamped).collect()
+}
+
+#[test]
+fn how_the_tape_is_handed_over_does_not_matter() {
+    let tape = long_tape();
+    let orders = |millis: u64| {
+        let n = millis as u32;
+        let sides = [(0, Side::Buy, MID), (1, Side::Sell, MID + 1)];
+        sides.map(|(k, side, price)| place(n + k, side, price, 10, TimeInForce::PostOnly))
+    };
+    let play = |stride: u64| {
+        let mut config = RecordedConfig::new(instrument(), 3, START);
+        config.faults = Faults { delay_report: 100_000, delay: ms(50), ..Faults::none() };
+        let (mut market, mut out, mut next) = (RecordedMarket::new(config), Vec::new(), 0);
+        for millis in 0..=1_500 {
+            let due = millis % 100 == 50;
+            if due || millis % stride == 0 || millis == 1_500 {
+                let until = tape.partition_point(|event| event.ts_event <= at(millis));
+                let commands = if due { orders(millis).to_vec() } else { Vec::new() };
+                market.step(at(millis), &tape[next..until], &commands, &mut out);
+                market.assert_invariants();
+                next = until;
+            }
+        }
+        (out, market.truth(), market.state_hash())
+    };
+    let fine = play(1);
+    assert!(fine.1.fills > 10, "{} fills", fine.1.fills);
+    for stride in [7, 100, 1_000] {
+        assert!(play(stride) == fine, "stride {stride}");
+    }
 }
 
 #[test]

@@ -1,0 +1,227 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use runtime::Pace;
+
+/// A market maker for Binance USDⓈ-M perpetual futures.
+///
+/// Without a command: the demo, paper trading of ETHUSDC on the embedded simulated exchange.
+#[derive(Debug, Parser)]
+#[command(name = "trader", version = VERSION, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Examples:
+  trader                                     the demo; console on http://127.0.0.1:9100/
+  trader --seed 7 --speed max --for 10m      ten simulated minutes, as fast as possible
+  trader --replay capture.gz --speed max     paper trading on recorded market data
+  trader run --config configs/config.yaml    the market maker as configured
+  trader check --config configs/config.yaml  what is wrong with a configuration
+  trader replay data/journal/<session> --verify")]
+pub(crate) struct Cli {
+    /// What to do; nothing is the demo.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) demo: Demo,
+}
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("TRADER_COMMIT"), ")");
+
+/// Options of the demo.
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Seed of the simulated market; the same seed gives the same market.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Trade on recorded market data instead; several files are read one after the other.
+    #[arg(long, value_name = "CAPTURE")]
+    pub(crate) replay: Vec<PathBuf>,
+    /// Simulated seconds per second, or `max` for as fast as possible (no console then).
+    #[arg(long, value_name = "N|max", default_value = "1", value_parser = pace)]
+    pub(crate) speed: Pace,
+    /// Stop after this much simulated time, e.g. `90s`, `10m`, `1h`.
+    #[arg(long = "for", value_name = "T", value_parser = span)]
+    pub(crate) duration: Option<Duration>,
+    /// Use this configuration instead of the demo's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Replace a key of the configuration, e.g. `--set strategy.base_spread=0.0002`.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Print the summary as one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the market maker as configured.
+    #[command(after_help = "Example: trader run --config configs/config.yaml")]
+    Run {
+        /// The configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Validate a configuration without trading; exit code 2 when something is wrong.
+    #[command(after_help = "Example: trader check --config configs/config.yaml
+Also spelled: trader -config configs/config.yaml -check")]
+    Check {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", required_unless_present = "schema")]
+        config: Option<PathBuf>,
+        /// Print the JSON Schema of configurations instead.
+        #[arg(long)]
+        schema: bool,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Re-run a recorded session.
+    #[command(after_help = "Example: trader replay data/journal/65f0c1d2-1767571200 --verify")]
+    Replay {
+        /// The journal of the session: its folder, or one of its segments.
+        journal: PathBuf,
+        /// Exit with 1 at the first output that differs from the record, and show it.
+        #[arg(long)]
+        verify: bool,
+        /// Stop before the first turn after this time (ISO 8601 in UTC, or ms since 1970) and print
+        /// the engine's state then.
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        until: Option<market::Nanos>,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a running trader does.
+    #[command(after_help = "Example: trader status --json")]
+    Status(Remote),
+    /// Withdraw all quotes until resumed.
+    #[command(after_help = "Example: trader pause")]
+    Pause(Remote),
+    /// Quote again after a pause; with --clear-halt also after a halt.
+    #[command(after_help = "Example: trader resume --clear-halt")]
+    Resume {
+        #[command(flatten)]
+        remote: Remote,
+        /// Deliberately lift a halt, a latched drawdown or an accepted position difference too.
+        #[arg(long)]
+        clear_halt: bool,
+    },
+    /// Cancel everything and stay halted.
+    #[command(after_help = "Example: trader halt")]
+    Halt(Remote),
+    /// Cancel everything, close the position with reduce-only orders, stay halted.
+    #[command(after_help = "Example: trader flatten")]
+    Flatten(Remote),
+    /// Read the configuration file again and apply what may change while running.
+    #[command(after_help = "Example: trader reload")]
+    Reload(Remote),
+    /// The circuit breaker.
+    #[command(after_help = "Example: trader breaker reset")]
+    Breaker {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: BreakerAction,
+    },
+}
+
+/// What can be done with the breaker.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BreakerAction {
+    /// Close it now.
+    Reset(Remote),
+}
+
+/// Where the running trader is.
+#[derive(Args, Debug)]
+pub(crate) struct Remote {
+    /// Address of its API.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9100")]
+    pub(crate) api: SocketAddr,
+    /// File that holds the API token; by default the environment's TRADER_TOKEN, else
+    /// `data/api.token`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Print the raw answer.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The hand-over document spells long options with one dash, and `-check` as an option.
+pub(crate) fn arguments() -> Vec<String> {
+    let mut arguments: Vec<String> = std::env::args().collect();
+    let check = arguments.iter().position(|argument| argument == "-check");
+    if let Some(index) = check {
+        arguments.remove(index);
+        arguments.insert(1, String::from("check"));
+    }
+    for argument in &mut arguments {
+        if argument == "-config" || argument.starts_with("-config=") {
+            argument.insert(0, '-');
+        }
+    }
+    arguments
+}
+
+fn pace(text: &str) -> Result<Pace, String> {
+    match text {
+        "max" => Ok(Pace::Max),
+        number => match number.parse::<f64>() {
+            Ok(speed) if (0.01..=1000.0).contains(&speed) => Ok(Pace::Times(speed)),
+            _ => Err(String::from("a number from 0.01 to 1000, or max")),
+        },
+    }
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    let wanted = || String::from("a number and a unit: 250ms, 90s, 10m, 1h or 1d");
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wanted)?;
+    let number: u64 = text[..split].parse().map_err(|_| wanted())?;
+    let millis = match &text[split..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(wanted()),
+    };
+    match number.checked_mul(millis) {
+        Some(millis @ 1..=3_153_600_000_000) => Ok(Duration::from_millis(millis)),
+        _ => Err(String::from("between 1ms and 100 years")),
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(String::from("KEY=VALUE, e.g. strategy.base_spread=0.0002")),
+    }
+}
+
+fn instant(text: &str) -> Result<market::Nanos, String> {
+    if let Ok(millis) = text.parse::<u64>() {
+        return Ok(market::Nanos::from_millis(millis));
+    }
+    let wanted = || String::from("like 2026-11-22T20:36:00Z, or milliseconds since 1970");
+    let text = text.strip_suffix('Z').unwrap_or(text);
+    let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00"));
+    let numbers = |text: &str, separator: char| {
+        text.split(separator).map(|part| part.parse::<f64>().ok()).collect::<Option<Vec<f64>>>()
+    };
+    let (date, time) = (numbers(date, '-'), numbers(time, ':'));
+    match (date.as_deref(), time.as_deref()) {
+        (Some([year, month, day]), Some([hour, minute, second])) => {
+            let days = market::time::days_from_civil(*year as i64, *month as u32, *day as u32);
+            let days = days.ok_or_else(wanted)?;
+            let seconds = hour * 3_600.0 + minute * 60.0 + second;
+            if !(0.0..86_400.0).contains(&seconds) {
+                return Err(wanted());
+            }
+            Ok(market::Nanos(days * 86_400_000_000_000 + (seconds * 1e9) as u64))
+        }
+        _ => Err(wanted()),
+    }
+}

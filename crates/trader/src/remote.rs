@@ -1,0 +1,119 @@
+//! Commands to a running trader, through its API.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use comfy_table::{Table, presets};
+use serde_json::Value;
+
+use crate::FINE;
+use crate::cli::Remote;
+
+/// Prints what a running trader does.
+pub(crate) fn status(at: &Remote) -> Result<u8> {
+    let url = format!("http://{}/api/status", at.api);
+    let mut request = agent().get(&url);
+    if let Some(token) = token(at)? {
+        request = request.header("Authorization", format!("Bearer {token}"));
+    }
+    let status = answer(at, request.call())?;
+    if at.json {
+        println!("{status:#}");
+    } else {
+        println!("{}", table(&status));
+    }
+    Ok(FINE)
+}
+
+/// Sends a control request.
+pub(crate) fn control(at: &Remote, action: &str, body: &Value) -> Result<u8> {
+    let token = token(at)?.ok_or_else(|| {
+        anyhow!("no API token: give --token-file, set TRADER_TOKEN, or run where data/api.token is")
+    })?;
+    let url = format!("http://{}/api/control/{action}", at.api);
+    let request = agent().post(&url).header("Authorization", format!("Bearer {token}"));
+    let answer = answer(at, request.send_json(body))?;
+    if at.json {
+        println!("{answer:#}");
+    } else {
+        println!("{action}: accepted");
+    }
+    Ok(FINE)
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(std::time::Duration::from_secs(10)))
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .into()
+}
+
+fn answer(
+    at: &Remote,
+    response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Value> {
+    let mut response = response
+        .with_context(|| format!("no answer from {}; is a trader running there?", at.api))?;
+    let status = response.status();
+    let body: Value = response.body_mut().read_json().unwrap_or(Value::Null);
+    if status.is_success() {
+        return Ok(body);
+    }
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    bail!("{status}: {} {}", text("error"), text("remedy"))
+}
+
+fn token(at: &Remote) -> Result<Option<String>> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map(|text| text.trim().to_owned())
+            .with_context(|| format!("cannot read the token file {}", path.display()))
+    };
+    if let Some(path) = &at.token_file {
+        return read(path).map(Some);
+    }
+    if let Ok(token) = std::env::var("TRADER_TOKEN") {
+        return Ok(Some(token));
+    }
+    let default = Path::new("data/api.token");
+    if default.exists() { read(default).map(Some) } else { Ok(None) }
+}
+
+/// Two columns: every plain value of the answer, nested ones with dotted names.
+fn table(status: &Value) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    let mut rows = Vec::new();
+    flatten("", status, &mut rows);
+    for (name, value) in rows {
+        table.add_row([name, value]);
+    }
+    table
+}
+
+fn flatten(prefix: &str, value: &Value, rows: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let name =
+                    if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                flatten(&name, value, rows);
+            }
+        }
+        // Lists of things (levels, orders, history) are for `--json` and the console.
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            rows.push((prefix.to_owned(), format!("({} entries)", items.len())));
+        }
+        Value::Array(items) => {
+            let words: Vec<String> = items.iter().map(plain).collect();
+            rows.push((prefix.to_owned(), words.join(", ")));
+        }
+        other => rows.push((prefix.to_owned(), plain(other))),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
