@@ -217,7 +217,7 @@ impl Ledger {
         let Err(index) = self.seen.binary_search(&id) else { return false };
         self.seen.insert(index, id);
         if self.seen.len() > TRADES_MAX {
-            self.floor = self.seen.pop_front();
+            self.floor = self.floor.max(self.seen.pop_front());
         }
         true
     }

@@ -1,6 +1,7 @@
 //! [`Engine`]: absorb every fact, then decide once.
 
 use std::hash::Hasher;
+use std::time::Duration;
 
 use market::venue::VenueReport;
 use market::{Nanos, Usd};
@@ -13,6 +14,9 @@ use crate::output::{Alert, AlertKind, AlertLevel, Note, Output};
 use crate::risk::pnl::Breach;
 use crate::risk::{Breaker, BreakerState, Mode, PnlMonitor, RiskLevel, Standstill};
 use crate::snapshot::{BreakerView, PnlView, Snapshot, Utilisation};
+
+/// A risk level stays this long after its cause has gone, so that it does not flicker.
+const LEVEL_HOLD: Duration = Duration::from_secs(10);
 
 /// The whole machine: one account, one desk per instrument.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub struct Engine {
     initial: Option<Usd>,
     latches: Latches,
     level: RiskLevel,
+    /// When the risk level was last seen to be as high as it stands.
+    level_held: Nanos,
 }
 
 /// What stands until somebody or something lifts it.
@@ -63,6 +69,7 @@ impl Engine {
             initial: None,
             latches: Latches::default(),
             level: RiskLevel::Low,
+            level_held: Nanos::ZERO,
         }
     }
 
@@ -97,6 +104,7 @@ impl Engine {
     pub fn state_hash(&self) -> u64 {
         use std::hash::Hash;
         let mut hasher = SipHasher13::new();
+        (self.level, self.level_held).hash(&mut hasher);
         (self.now, self.session, self.sequence, self.initial, self.latches).hash(&mut hasher);
         self.monitor.hash(&mut hasher);
         self.breaker.hash(&mut hasher);
@@ -240,11 +248,7 @@ impl Engine {
             let mode = reasons.iter().map(|why| why.mode()).max().unwrap_or(Mode::Quoting);
             self.with_desk(index, out, |desk, ctx| desk.set_mode(ctx, mode, reasons));
         }
-        let level = self.judge_level();
-        if level != self.level {
-            out.push(Output::Note(Note::RiskLevel { from: self.level, to: level }));
-            self.level = level;
-        }
+        self.judge(out);
     }
 
     fn watch_losses(&mut self, out: &mut Vec<Output>) {
@@ -308,6 +312,19 @@ impl Engine {
                 alert(out, AlertLevel::Critical, AlertKind::BreakerOpen, message);
             }
             self.breaker_told = to;
+        }
+    }
+
+    /// Raises the risk level at once and lowers it when it has been lower for a while.
+    fn judge(&mut self, out: &mut Vec<Output>) {
+        let level = self.judge_level();
+        if level >= self.level {
+            self.level_held = self.now;
+        }
+        let lower = level < self.level && self.now.since(self.level_held) >= LEVEL_HOLD;
+        if level > self.level || lower {
+            out.push(Output::Note(Note::RiskLevel { from: self.level, to: level }));
+            (self.level, self.level_held) = (level, self.now);
         }
     }
 

@@ -74,8 +74,7 @@ pub(crate) fn encode_header(header: &Header, place: Place) -> Result<Vec<u8>, po
     bytes.push(author.len() as u8);
     bytes.extend_from_slice(author.as_bytes());
     bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
-    let body =
-        (place, header.session, header.created, header.note.as_str(), &header.config);
+    let body = (place, header.session, header.created, header.note.as_str(), &header.config);
     let body = postcard::to_stdvec(&body)?;
     if body.len() > HEADER_MAX as usize {
         return Err(postcard::Error::SerializeBufferFull);

@@ -73,9 +73,8 @@ impl Reader {
             return Err(not_a_journal(path.as_ref(), "it holds no segments (*.mmj)"));
         };
         let mut segment = Source::open(&first)?;
-        let (header, place) = segment
-            .header()?
-            .map_err(|fault| ReadError::header(&first, 0, fault))?;
+        let (header, place) =
+            segment.header()?.map_err(|fault| ReadError::header(&first, 0, fault))?;
         let decoder = FrameDecoder::new().map_err(|e| ReadError::io(&first, &e))?;
         Ok(Self {
             header,

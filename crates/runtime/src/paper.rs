@@ -172,6 +172,11 @@ impl Session {
         if self.stopping.is_none() && self.batch.contains(&shutdown) {
             self.stopping = Some(self.now + SHUTDOWN_LIMIT);
         }
+        let due = self.turn.turns() == 0
+            || self.turn.engine().next_deadline().is_some_and(|at| at <= self.now);
+        if self.batch.is_empty() && !due {
+            return;
+        }
         let watch = Stopwatch::start();
         let outputs = self.turn.run(self.now, &self.batch);
         let took = watch.elapsed();

@@ -67,7 +67,6 @@ pub struct SimExchange {
     wire: Wire,
     /// Arrived while nobody stepped.
     ready: Vec<SimOutput>,
-    events: u64,
 }
 
 impl SimExchange {
@@ -91,7 +90,6 @@ impl SimExchange {
             publisher: Publisher::new(config.diff_interval),
             wire: Wire::new(config.seed, config.latency, config.faults),
             ready: Vec::new(),
-            events: 0,
         };
         machine.crowd.seed_book(config.start, &mut machine.venue, &mut machine.book);
         machine.publisher.diff(&mut machine.book);
@@ -217,9 +215,9 @@ impl SimExchange {
         &self.book
     }
 
-    /// Orders, cancels and trades processed so far, for measurements.
+    /// Book updates so far, for measurements: an order joined, left, shrank or traded.
     pub fn events(&self) -> u64 {
-        self.events + self.book.changes()
+        self.book.changes()
     }
 
     /// Checks what must always hold.
@@ -315,7 +313,6 @@ impl SimExchange {
         }
         let instrument = &self.venue.terms.instrument;
         for print in self.venue.prints.drain(..) {
-            self.events += 1;
             self.mark.note_trade(instrument.fine(print.price));
             let kind = MarketKind::Trade(print);
             self.wire.publish(now, MarketEvent { instrument: instrument.id, ts_event: now, kind });

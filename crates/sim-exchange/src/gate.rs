@@ -16,7 +16,7 @@ pub(crate) struct Admitted {
 }
 
 impl Venue {
-    /// The gate for new orders: one guard, one reason, in the order in which Binance checks.
+    /// The gate for new orders. Binance's codes stand beside the reasons.
     pub(crate) fn admit<L: Liquidity>(
         &mut self,
         book: &L,

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use market::venue::{VenueCommand, VenueReport};
 use market::{
-    Book, BookStatus, FinePrice, MarketEvent, MarketKind, Nanos, Price, Qty, Rate, Side, Trade,
-    VenueOrderId,
+    Book, BookStatus, DepthSnapshot, FinePrice, MarketEvent, MarketKind, Nanos, Price, Qty, Rate,
+    Side, Trade, VenueOrderId,
 };
 use siphasher::sip::SipHasher13;
 
@@ -314,17 +314,20 @@ impl RecordedMarket {
         }
     }
 
-    /// The feed comes back with the book as it is by now.
+    /// The feed comes back with the book as it is by now; while the recording itself has no whole
+    /// book, it only goes down, and the recording brings it back.
     fn repair(&mut self, now: Nanos) {
         self.wire.repaired();
         let levels = |side| self.book.book.levels(side).collect();
-        let snapshot = MarketKind::Snapshot(market::DepthSnapshot {
+        let snapshot = MarketKind::Snapshot(DepthSnapshot {
             last_id: self.book.book.last_id(),
             bids: levels(Side::Buy),
             asks: levels(Side::Sell),
         });
+        let kinds = [MarketKind::FeedDown, MarketKind::FeedUp, snapshot];
+        let count = if self.has_whole_book() { kinds.len() } else { 1 };
         let instrument = self.venue.terms.instrument.id;
-        for kind in [MarketKind::FeedDown, MarketKind::FeedUp, snapshot] {
+        for kind in kinds.into_iter().take(count) {
             self.wire.publish(now, MarketEvent { instrument, ts_event: now, kind });
         }
     }
@@ -362,11 +365,15 @@ impl RecordedMarket {
     /// Depth says something about our orders only while the chain is whole. A crossed book does:
     /// the other side has reached us without a print.
     fn usable_depth(&mut self, filled: &mut Vec<(VenueOrderId, Qty)>) {
+        if self.has_whole_book() {
+            self.book.depth(filled);
+        }
+    }
+
+    fn has_whole_book(&self) -> bool {
         match self.book.book.status(Nanos::ZERO, Duration::MAX) {
-            BookStatus::Synced | BookStatus::Crossed | BookStatus::OneSided => {
-                self.book.depth(filled);
-            }
-            BookStatus::Empty | BookStatus::Gapped | BookStatus::Stale => {}
+            BookStatus::Synced | BookStatus::Crossed | BookStatus::OneSided => true,
+            BookStatus::Empty | BookStatus::Gapped | BookStatus::Stale => false,
         }
     }
 

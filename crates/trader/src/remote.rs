@@ -84,7 +84,7 @@ fn token(at: &Remote) -> Result<Option<String>> {
 /// Two columns: every plain value of the answer, nested ones with dotted names.
 fn table(status: &Value) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     let mut rows = Vec::new();
     flatten("", status, &mut rows);
     for (name, value) in rows {

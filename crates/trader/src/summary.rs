@@ -71,7 +71,7 @@ pub(crate) fn snapshot_text(snapshot: &Snapshot) -> String {
 
 fn sheet() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table
 }
 

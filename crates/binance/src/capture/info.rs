@@ -201,8 +201,7 @@ impl Scan {
             info.backwards += 1;
             let back = info.recv_last.since(ts_recv);
             if back > super::BACK_MAX && info.fault.is_none() {
-                info.fault =
-                    Some(CaptureError::new(&info.file, line, Problem::TimeGoesBack(back)));
+                info.fault = Some(CaptureError::new(&info.file, line, Problem::TimeGoesBack(back)));
             }
         }
         info.recv_last = info.recv_last.max(ts_recv);

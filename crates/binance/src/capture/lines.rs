@@ -67,9 +67,7 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn open(path: &Path) -> Result<Self, CaptureError> {
-        let whole = |error: io::Error| {
-            CaptureError::new(path, 0, Problem::Io(error.to_string()))
-        };
+        let whole = |error: io::Error| CaptureError::new(path, 0, Problem::Io(error.to_string()));
         let file = File::open(path).map_err(whole)?;
         let about = file.metadata().map_err(whole)?;
         if about.is_dir() {

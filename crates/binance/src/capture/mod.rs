@@ -137,7 +137,8 @@ impl CaptureReader {
         let current = rest.pop_front().map(|path| Lines::open(&path)).transpose()?;
         let size = |path: &PathBuf| path.metadata().map_or(0, |about| about.len());
         Ok(Self {
-            bytes_total: current.as_ref().map_or(0, Lines::size) + rest.iter().map(size).sum::<u64>(),
+            bytes_total: current.as_ref().map_or(0, Lines::size)
+                + rest.iter().map(size).sum::<u64>(),
             current,
             rest,
             decoder: Decoder::new(std::slice::from_ref(instrument)),
@@ -211,9 +212,8 @@ impl CaptureReader {
             self.stats.backwards += 1;
         }
         self.ts_recv = self.ts_recv.max(raw);
-        let decoded = decoded.map_err(|error| {
-            CaptureError::new(lines.file(), number, Problem::Frame(error))
-        })?;
+        let decoded = decoded
+            .map_err(|error| CaptureError::new(lines.file(), number, Problem::Frame(error)))?;
         self.take_in(decoded);
         Ok(true)
     }

@@ -163,18 +163,19 @@ impl Context<'_> {
         let Some(listed) = self.listed.iter().find(|l| l.instrument.symbol() == symbol) else {
             return Ok(unknown(Unknown::Symbol, symbol));
         };
-        let about = About { instrument: &listed.instrument, rounding: listed.rounding, frame: self.frame };
+        let about =
+            About { instrument: &listed.instrument, rounding: listed.rounding, frame: self.frame };
         let ts_event = self.ts_event(payload)?;
         match event {
             "depthUpdate" => about.depth_update(payload, ts_event, stream),
             "bookTicker" => about.book_ticker(payload, ts_event),
             "trade" => about.trade(payload, ts_event, &payload.t, "t"),
-            "aggTrade" => about.trade(payload, ts_event, &payload.a, "a").map(|decoded| {
-                match decoded {
+            "aggTrade" => {
+                about.trade(payload, ts_event, &payload.a, "a").map(|decoded| match decoded {
                     Decoded::Event(event) => Decoded::AggTrade(event),
                     other => other,
-                }
-            }),
+                })
+            }
             _ => about.mark(payload, ts_event),
         }
     }
@@ -183,9 +184,7 @@ impl Context<'_> {
         let named = payload.symbol.text();
         let found = match (self.about, named, self.listed) {
             (Some(id), _, listed) => listed.iter().find(|l| l.instrument.id == id),
-            (None, Some(symbol), listed) => {
-                listed.iter().find(|l| l.instrument.symbol() == symbol)
-            }
+            (None, Some(symbol), listed) => listed.iter().find(|l| l.instrument.symbol() == symbol),
             (None, None, [only]) => Some(only),
             (None, None, _) => None,
         };
@@ -247,11 +246,7 @@ impl About<'_> {
             .ok_or_else(|| DecodeError::new(Fault::NotASnapshot, self.frame))
     }
 
-    fn book_ticker(
-        &self,
-        payload: &Payload<'_>,
-        ts_event: Nanos,
-    ) -> Result<Decoded, DecodeError> {
+    fn book_ticker(&self, payload: &Payload<'_>, ts_event: Nanos) -> Result<Decoded, DecodeError> {
         let ticker = BookTicker {
             update_id: payload.last_id.need_id("u", self.frame)?,
             bid: self.best((&payload.b, "b"), (&payload.bid_qty, "B"))?,
@@ -267,8 +262,7 @@ impl About<'_> {
         id: &Field<'_>,
         id_name: &'static str,
     ) -> Result<Decoded, DecodeError> {
-        if payload.executed.is_present()
-            && payload.executed.need_text("X", self.frame)? != "MARKET"
+        if payload.executed.is_present() && payload.executed.need_text("X", self.frame)? != "MARKET"
         {
             return Ok(Decoded::OffBook);
         }
@@ -307,11 +301,7 @@ impl About<'_> {
         Ok(Decoded::Event(MarketEvent { instrument: self.instrument.id, ts_event, kind }))
     }
 
-    fn levels(
-        &self,
-        field: &Field<'_>,
-        name: &'static str,
-    ) -> Result<Vec<Level>, DecodeError> {
+    fn levels(&self, field: &Field<'_>, name: &'static str) -> Result<Vec<Level>, DecodeError> {
         let Field::List(items) = field else {
             return Err(field.wrong(name, "a list of [price, quantity]", self.frame));
         };

@@ -4,7 +4,9 @@
 //! types, numbers beyond 18 digits, off-grid values, repeated keys) and the general parser decides.
 //! What it does accept it reads exactly as the general parser would.
 
-use market::{BookTicker, DepthDiff, Level, MarketEvent, MarketKind, Nanos, Price, Qty, Side, Trade};
+use market::{
+    BookTicker, DepthDiff, Level, MarketEvent, MarketKind, Nanos, Price, Qty, Side, Trade,
+};
 
 use super::{Decoded, DepthStream, Listed, PRICE_MAX, QTY_MAX, depth, depth_stream, ticker_event};
 
@@ -85,11 +87,7 @@ const BID_LEVELS: u32 = 1 << 16;
 const ASK_LEVELS: u32 = 1 << 17;
 
 impl<'a> Payload<'a> {
-    fn read(
-        cursor: &mut Cursor<'a>,
-        listed: &'a [Listed],
-        scratch: &mut Scratch,
-    ) -> Option<Self> {
+    fn read(cursor: &mut Cursor<'a>, listed: &'a [Listed], scratch: &mut Scratch) -> Option<Self> {
         let mut payload = Self::default();
         cursor.expect(b'{')?;
         loop {
@@ -145,8 +143,9 @@ impl<'a> Payload<'a> {
             b"X" => (self.executed = cursor.text()?, EXECUTED).1,
             b"m" => (self.buyer_is_maker = cursor.boolean()?, MAKER).1,
             // Fields of other messages, which the general parser checks for repetition.
-            b"i" | b"r" | b"symbol" | b"lastUpdateId" | b"bids" | b"asks" | b"stream"
-            | b"data" => return None,
+            b"i" | b"r" | b"symbol" | b"lastUpdateId" | b"bids" | b"asks" | b"stream" | b"data" => {
+                return None;
+            }
             _ => return cursor.skip_scalar(),
         };
         if self.seen & bit != 0 {
@@ -156,12 +155,7 @@ impl<'a> Payload<'a> {
         Some(())
     }
 
-    fn build(
-        &self,
-        stream: Option<&[u8]>,
-        ts_recv: Nanos,
-        scratch: &Scratch,
-    ) -> Option<Decoded> {
+    fn build(&self, stream: Option<&[u8]>, ts_recv: Nanos, scratch: &Scratch) -> Option<Decoded> {
         let listed = self.listed?;
         let instrument = listed.instrument.id;
         let ts_event = self.ts_event(ts_recv);
@@ -239,8 +233,7 @@ impl Listed {
 }
 
 /// Powers of ten by the number of decimals a text lacks to eight.
-const SCALE: [u64; 9] =
-    [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+const SCALE: [u64; 9] = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
 struct Cursor<'a> {
     bytes: &'a [u8],
@@ -286,7 +279,8 @@ impl<'a> Cursor<'a> {
     /// The rest of a string after its opening quote: printable ASCII without escapes.
     fn text_body(&mut self) -> Option<&'a [u8]> {
         let rest = &self.bytes[self.at..];
-        let end = rest.iter().position(|&b| b == b'"' || b == b'\\' || !(0x20..0x7f).contains(&b))?;
+        let end =
+            rest.iter().position(|&b| b == b'"' || b == b'\\' || !(0x20..0x7f).contains(&b))?;
         (rest[end] == b'"').then_some(())?;
         self.at += end + 1;
         Some(&rest[..end])

@@ -77,7 +77,8 @@ fn check(instrument: &Instrument, files: &[&str]) {
     let played = play(CaptureReader::open(instrument, &paths).unwrap(), Book::default());
     let stats = played.reader.stats();
 
-    let lines: u64 = (0..files.len()).map(|i| manifest["files"][i]["lines"].as_u64().unwrap()).sum();
+    let lines: u64 =
+        (0..files.len()).map(|i| manifest["files"][i]["lines"].as_u64().unwrap()).sum();
     assert_eq!(stats.lines, lines);
     assert_eq!((stats.sync.gaps, stats.bad_lines, stats.backwards), (0, 0, 0));
     assert_eq!(stats.decode.unknown, 0);
@@ -118,9 +119,9 @@ fn btcusdt_2023_goes_on_over_midnight() {
 #[test]
 fn spot_and_coin_margined_captures_read_with_their_own_rules() {
     for (symbol, tick, step, file) in [
-        // Remainders finer than today's step of 0.00001 rest in this book.
+        // Remainders finer than the steps of the time (0.00001 and 0.0001) rest in these books.
         ("BTCUSDT", "0.01", "0.00000001", "binance-spot/btcusdt_20240808.gz"),
-        ("ETHUSDT", "0.01", "0.0001", "binance-spot/ethusdt_20240808.gz"),
+        ("ETHUSDT", "0.01", "0.00000001", "binance-spot/ethusdt_20240808.gz"),
         ("BTCUSD_PERP", "0.1", "1", "binance-coinm/btcusd_perp_20240808.gz"),
         ("ETHUSD_PERP", "0.01", "1", "binance-coinm/ethusd_perp_20240808.gz"),
     ] {
@@ -130,10 +131,9 @@ fn spot_and_coin_margined_captures_read_with_their_own_rules() {
 
 #[test]
 fn the_second_file_alone_continues_a_book_from_elsewhere() {
-    let (Some(first), Some(second)) = (
-        shared("binance-usdm/btcusdt_20230404.gz"),
-        shared("binance-usdm/btcusdt_20230405.gz"),
-    ) else {
+    let (Some(first), Some(second)) =
+        (shared("binance-usdm/btcusdt_20230404.gz"), shared("binance-usdm/btcusdt_20230405.gz"))
+    else {
         return;
     };
     let btc = known("BTCUSDT");
@@ -179,10 +179,9 @@ fn a_scan_counts_what_the_manifest_counts() {
 
 #[test]
 fn captures_of_something_else_or_in_the_wrong_order_are_refused() {
-    let (Some(first), Some(second)) = (
-        shared("binance-usdm/btcusdt_20230404.gz"),
-        shared("binance-usdm/btcusdt_20230405.gz"),
-    ) else {
+    let (Some(first), Some(second)) =
+        (shared("binance-usdm/btcusdt_20230404.gz"), shared("binance-usdm/btcusdt_20230405.gz"))
+    else {
         return;
     };
     let error = CaptureReader::open(&known("ETHUSDC"), &[&first]).err().unwrap().to_string();

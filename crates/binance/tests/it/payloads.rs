@@ -43,7 +43,10 @@ fn recorded_agg_trade() {
     assert!(matches!(decoded, Decoded::AggTrade(_)));
     let (id, ts, MarketKind::Trade(trade)) = kind(decoded) else { panic!("no trade") };
     assert_eq!((id, ts), (InstrumentId(1), Nanos::from_millis(1_791_382_992_488)));
-    assert_eq!((trade.id, trade.price, trade.qty), (3_477_868_433, Price::new(830_917), Qty::new(22)));
+    assert_eq!(
+        (trade.id, trade.price, trade.qty),
+        (3_477_868_433, Price::new(830_917), Qty::new(22))
+    );
     assert_eq!(trade.aggressor, Side::Buy);
 }
 
@@ -118,7 +121,11 @@ fn recorded_funding_rollover() {
         marks.push((id, ts, mark));
     }
     let of = |id: u16| {
-        marks.iter().filter(move |m| m.0 == InstrumentId(id)).map(|m| (m.1, m.2)).collect::<Vec<_>>()
+        marks
+            .iter()
+            .filter(move |m| m.0 == InstrumentId(id))
+            .map(|m| (m.1, m.2))
+            .collect::<Vec<_>>()
     };
     for (id, hours) in [(1, 8), (2, 8), (4, 4)] {
         let marks = of(id);
@@ -132,11 +139,10 @@ fn recorded_funding_rollover() {
 #[test]
 fn other_recorded_messages_are_unknown_not_errors() {
     let Some(decoded) = recorded("real_kline_1m.json") else { return };
-    assert_eq!(
-        decoded,
-        Decoded::Unknown { what: Unknown::EventType, name: "kline".to_owned() }
-    );
-    for name in ["real_aggTrades.json", "real_demo_account_v3.json", "real_premiumIndex_subset.json"] {
+    assert_eq!(decoded, Decoded::Unknown { what: Unknown::EventType, name: "kline".to_owned() });
+    for name in
+        ["real_aggTrades.json", "real_demo_account_v3.json", "real_premiumIndex_subset.json"]
+    {
         let decoded = recorded(name).unwrap();
         assert!(matches!(decoded, Decoded::Unknown { what: Unknown::NotAnEvent, .. }), "{name}");
     }
@@ -162,11 +168,26 @@ fn key_order_unknown_fields_and_nulls_do_not_matter() {
     let (instrument, ts_event) = (InstrumentId(0), Nanos::from_millis(17));
     assert_eq!(wanted, Decoded::Diff { instrument, ts_event, diff });
     for (same, scanned) in [
-        (r#"{"data":{"pu":9,"a":[],"b":[["2610.58","12.004"],["2610.20","0"]],"u":20,"U":10,"s":"ETHUSDC","T":16,"E":17,"e":"depthUpdate"},"stream":"ethusdc@depth@100ms"}"#, false),
-        (r#"{"e":"depthUpdate","E":17,"s":"ETHUSDC","U":10,"u":20,"pu":9,"b":[["2610.58","12.004"],["2610.2","0"]],"a":[]}"#, true),
-        (r#"{"stream":"ethusdc@depth@100ms","data":{"e":"depthUpdate","E":17,"T":null,"s":"ETHUSDC","ps":null,"U":10,"u":20,"pu":9,"b":[["2610.58","12.004",[]],["2610.20","0.000"]],"a":[],"new":{"x":[1.5]}}}"#, false),
-        (r#"{"stream":"ethusdc@depth@100ms","data":{"e":"depthUpdate","E":17,"s":"ETHUSDC","new":7,"U":10,"u":20,"pu":9,"b":[["2610.58","12.004"],["2610.20","0.000"]],"a":[],"st":1}}"#, true),
-        ("{ \"e\": \"depthUp\\u0064ate\",\n \"E\": 17, \"s\": \"ETHUSDC\", \"U\": 10, \"u\": 20, \"pu\": 9, \"b\": [ [ \"2610.58\", \"12.004\" ], [ \"2610.2\", \"0\" ] ], \"a\": [ ] }\n", false),
+        (
+            r#"{"data":{"pu":9,"a":[],"b":[["2610.58","12.004"],["2610.20","0"]],"u":20,"U":10,"s":"ETHUSDC","T":16,"E":17,"e":"depthUpdate"},"stream":"ethusdc@depth@100ms"}"#,
+            false,
+        ),
+        (
+            r#"{"e":"depthUpdate","E":17,"s":"ETHUSDC","U":10,"u":20,"pu":9,"b":[["2610.58","12.004"],["2610.2","0"]],"a":[]}"#,
+            true,
+        ),
+        (
+            r#"{"stream":"ethusdc@depth@100ms","data":{"e":"depthUpdate","E":17,"T":null,"s":"ETHUSDC","ps":null,"U":10,"u":20,"pu":9,"b":[["2610.58","12.004",[]],["2610.20","0.000"]],"a":[],"new":{"x":[1.5]}}}"#,
+            false,
+        ),
+        (
+            r#"{"stream":"ethusdc@depth@100ms","data":{"e":"depthUpdate","E":17,"s":"ETHUSDC","new":7,"U":10,"u":20,"pu":9,"b":[["2610.58","12.004"],["2610.20","0.000"]],"a":[],"st":1}}"#,
+            true,
+        ),
+        (
+            "{ \"e\": \"depthUp\\u0064ate\",\n \"E\": 17, \"s\": \"ETHUSDC\", \"U\": 10, \"u\": 20, \"pu\": 9, \"b\": [ [ \"2610.58\", \"12.004\" ], [ \"2610.2\", \"0\" ] ], \"a\": [ ] }\n",
+            false,
+        ),
     ] {
         assert_eq!(decoder.decode(same.as_bytes(), RECV).as_ref(), Ok(&wanted), "{same}");
         assert_eq!(decoder.decode_by_scanner(same.as_bytes(), RECV).is_some(), scanned, "{same}");
@@ -182,7 +203,8 @@ fn small_messages_of_every_kind() {
     };
     let reply = r#"{"result":null,"id":1}"#;
     assert_eq!(unknown(reply), (Unknown::NotAnEvent, String::new()));
-    let other = r#"{"e":"bookTicker","u":1,"s":"BTCUSD_PERP","b":"1","B":"1","a":"2","A":"1","st":2}"#;
+    let other =
+        r#"{"e":"bookTicker","u":1,"s":"BTCUSD_PERP","b":"1","B":"1","a":"2","A":"1","st":2}"#;
     assert_eq!(unknown(other), (Unknown::Symbol, "BTCUSD_PERP".to_owned()));
     let rpi = r#"{"stream":"ethusdc@rpiDepth@500ms","data":{"e":"depthUpdate","E":1,"s":"ETHUSDC","U":1,"u":2,"pu":0,"b":[],"a":[]}}"#;
     assert_eq!(unknown(rpi), (Unknown::Stream, "ethusdc@rpiDepth@500ms".to_owned()));
@@ -213,16 +235,46 @@ fn small_messages_of_every_kind() {
 fn malformed_messages_name_the_field_and_show_the_text() {
     let mut decoder = decoder();
     for (text, wanted) in [
-        (r#"{"e":"trade","s":"ETHUSDC","t":1,"p":"2610.5x","q":"1","m":true}"#, "field `p`: not a plain decimal number (digits, one point, optional leading minus) in `2610.5x`"),
-        (r#"{"e":"trade","s":"ETHUSDC","t":1,"p":"2610.505","q":"1","m":true}"#, "field `p`: price 2610.505 is not a positive multiple of the tick 0.01 in `2610.505`"),
-        (r#"{"e":"trade","s":"ETHUSDC","t":1,"p":"2610.5","q":"-1","m":true}"#, "field `q`: quantity -1 is not a non-negative multiple of the step 0.001 in `-1`"),
-        (r#"{"e":"trade","s":"ETHUSDC","t":1,"p":2610.5,"q":"1","m":true}"#, "field `p` should be a decimal in quotes"),
-        (r#"{"e":"trade","s":"ETHUSDC","t":1,"p":"90000000000","q":"1","m":true}"#, "field `p` is larger than anything traded"),
-        (r#"{"e":"trade","s":"ETHUSDC","t":1.0,"p":"2610.5","q":"1","m":true}"#, "field `t` should be an integer of 64 bits"),
-        (r#"{"e":"trade","s":"ETHUSDC","t":1,"p":"2610.5","q":"1","m":"true"}"#, "field `m` should be true or false in `true`"),
-        (r#"{"e":"depthUpdate","E":1,"s":"ETHUSDC","u":2,"pu":0,"b":[],"a":[]}"#, "field `U` is missing"),
-        (r#"{"e":"depthUpdate","E":-1,"s":"ETHUSDC","U":1,"u":2,"pu":0,"b":[],"a":[]}"#, "field `E` should be a non-negative integer"),
-        (r#"{"e":"depthUpdate","E":1,"s":"ETHUSDC","U":1,"u":2,"pu":0,"b":[["1"]],"a":[]}"#, "field `b` should be a list of [price, quantity]"),
+        (
+            r#"{"e":"trade","s":"ETHUSDC","t":1,"p":"2610.5x","q":"1","m":true}"#,
+            "field `p`: not a plain decimal number (digits, one point, optional leading minus) in `2610.5x`",
+        ),
+        (
+            r#"{"e":"trade","s":"ETHUSDC","t":1,"p":"2610.505","q":"1","m":true}"#,
+            "field `p`: price 2610.505 is not a positive multiple of the tick 0.01 in `2610.505`",
+        ),
+        (
+            r#"{"e":"trade","s":"ETHUSDC","t":1,"p":"2610.5","q":"-1","m":true}"#,
+            "field `q`: quantity -1 is not a non-negative multiple of the step 0.001 in `-1`",
+        ),
+        (
+            r#"{"e":"trade","s":"ETHUSDC","t":1,"p":2610.5,"q":"1","m":true}"#,
+            "field `p` should be a decimal in quotes",
+        ),
+        (
+            r#"{"e":"trade","s":"ETHUSDC","t":1,"p":"90000000000","q":"1","m":true}"#,
+            "field `p` is larger than anything traded",
+        ),
+        (
+            r#"{"e":"trade","s":"ETHUSDC","t":1.0,"p":"2610.5","q":"1","m":true}"#,
+            "field `t` should be an integer of 64 bits",
+        ),
+        (
+            r#"{"e":"trade","s":"ETHUSDC","t":1,"p":"2610.5","q":"1","m":"true"}"#,
+            "field `m` should be true or false in `true`",
+        ),
+        (
+            r#"{"e":"depthUpdate","E":1,"s":"ETHUSDC","u":2,"pu":0,"b":[],"a":[]}"#,
+            "field `U` is missing",
+        ),
+        (
+            r#"{"e":"depthUpdate","E":-1,"s":"ETHUSDC","U":1,"u":2,"pu":0,"b":[],"a":[]}"#,
+            "field `E` should be a non-negative integer",
+        ),
+        (
+            r#"{"e":"depthUpdate","E":1,"s":"ETHUSDC","U":1,"u":2,"pu":0,"b":[["1"]],"a":[]}"#,
+            "field `b` should be a list of [price, quantity]",
+        ),
         (r#"{"e":"depthUpdate","E":1,"E":1,"s":"ETHUSDC"}"#, "not valid JSON (duplicate field `E`"),
         (r#"{"e":"depthUpdate","E":1"#, "not valid JSON (EOF while parsing an object"),
         ("", "not valid JSON (EOF"),
@@ -234,7 +286,10 @@ fn malformed_messages_name_the_field_and_show_the_text() {
         assert!(error.to_string().starts_with(wanted), "{text}\n gives {error}");
         assert!(error.text.len() <= 163);
     }
-    let long = format!(r#"{{"e":"trade","s":"ETHUSDC","t":1,"p":"{}","q":"1","m":true}}"#, "9".repeat(9_000));
+    let long = format!(
+        r#"{{"e":"trade","s":"ETHUSDC","t":1,"p":"{}","q":"1","m":true}}"#,
+        "9".repeat(9_000)
+    );
     assert!(decoder.decode(long.as_bytes(), RECV).unwrap_err().to_string().len() < 300);
     let deep = "[".repeat(100_000);
     assert!(decoder.decode(deep.as_bytes(), RECV).is_err());

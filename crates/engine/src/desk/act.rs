@@ -233,14 +233,15 @@ impl Desk {
         qty: Qty,
     ) -> bool {
         let Some(order) = self.orders.get_mut(client_id) else { return false };
-        let (side, filled, reduce_only) = (order.side, order.filled, order.reduce_only);
+        // Booked, not filled: a fill whose report is missing is not in the position yet.
+        let (side, booked, reduce_only) = (order.side, order.booked, order.reduce_only);
         if self.is_in_own_way(side, price) {
             return false;
         }
         let amend = Amend { instrument: self.config.instrument.id, client_id, side, price, qty };
         let context = self.gate_context(ctx.now, side, Some(client_id));
         let approved = self.allowed(ctx, |desk| {
-            desk.gate.amend(&desk.config.instrument, &context, amend, filled, reduce_only)
+            desk.gate.amend(&desk.config.instrument, &context, amend, booked, reduce_only)
         });
         let Some(approved) = approved else { return false };
         if let Some(order) = self.orders.get_mut(client_id) {

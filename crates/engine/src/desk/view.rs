@@ -85,14 +85,14 @@ impl Desk {
         self.orders.live().iter().map(view).collect()
     }
 
-    /// How much of the tightest limit of this desk is used: the position held, or the order rate.
+    /// How much of the tightest limit of this desk is used: the position held, or the orders of the
+    /// last minute. Those of the last second come in bursts by design.
     pub(crate) fn pressure(&mut self, now: Nanos) -> f64 {
-        let (second, minute) = self.gate.rates(now);
+        let (_, minute) = self.gate.rates(now);
         let limits = self.gate.limits();
         let share = |used: f64, allowed: f64| if allowed > 0.0 { used / allowed } else { 0.0 };
         let position = self.ledger.position().abs();
         share(position.raw() as f64, limits.max_position.raw() as f64)
-            .max(share(f64::from(second), f64::from(limits.max_orders_per_second)))
             .max(share(f64::from(minute), f64::from(limits.max_orders_per_minute)))
     }
 

@@ -178,6 +178,10 @@ impl State {
             }
             // The cancel did not work: alive again, so that the next turn cancels again.
             Event::Reject(RequestKind::Cancel, _) | Event::FoundOpen => Next::To(Self::Live),
+            // An order of that name exists; only asking tells whether it is this one.
+            Event::Reject(RequestKind::Place, RejectReason::DuplicateId) => {
+                Next::To(Self::doubt(now))
+            }
             Event::Reject(RequestKind::Place, _) => Next::To(Self::Done(Outcome::Rejected)),
             Event::Reject(RequestKind::Amend, _) | Event::AmendSent => Next::Stay,
             Event::Filled => Next::To(Self::Done(Outcome::Filled)),
@@ -211,7 +215,7 @@ impl State {
         let done = Self::Done(outcome);
         match event {
             // We gave it up for dead and it lives: ask what it is.
-            Event::Ack | Event::PartlyFilled | Event::FoundOpen => match outcome {
+            Event::Ack | Event::PartlyFilled | Event::Amended | Event::FoundOpen => match outcome {
                 Outcome::Rejected => Next::Anomaly(Self::doubt(now)),
                 Outcome::Filled | Outcome::Canceled | Outcome::Expired => Next::Stay,
             },
@@ -231,7 +235,6 @@ impl State {
                 Outcome::Filled | Outcome::Canceled | Outcome::Expired => Next::Anomaly(done),
             },
             Event::Reject(RequestKind::Amend | RequestKind::Cancel, _)
-            | Event::Amended
             | Event::Doubt
             | Event::CancelSent
             | Event::AmendSent

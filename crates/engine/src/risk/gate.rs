@@ -173,7 +173,7 @@ impl Gate {
 
     /// Judges a changed order like a new one: a limit that only new orders obey is no limit.
     ///
-    /// `filled` is the part of the order that already traded; only the rest can add to exposure.
+    /// `filled` is the part of the order that the position contains; only the rest can add to exposure.
     pub fn amend(
         &mut self,
         instrument: &Instrument,

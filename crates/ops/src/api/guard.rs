@@ -327,7 +327,8 @@ mod tests {
     fn only_this_machine_reads_without_a_token() {
         let token = Token::new("0123456789abcdef").unwrap();
         let right = ("authorization", "Bearer 0123456789abcdef");
-        let cases: [(&str, &[(&'static str, &str)], Identity); 10] = [
+        type Pairs<'a> = &'a [(&'static str, &'a str)];
+        let cases: [(&str, Pairs<'_>, Identity); 10] = [
             ("127.0.0.1", &[], Identity::Local),
             ("::1", &[], Identity::Local),
             ("::ffff:127.0.0.1", &[], Identity::Local),

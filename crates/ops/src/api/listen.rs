@@ -94,6 +94,10 @@ fn port_owner(port: u16) -> Option<String> {
     })?;
     let wanted = format!("socket:[{inode}]");
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        let id = process.file_name().to_string_lossy().into_owned();
+        if !id.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
         let Ok(files) = std::fs::read_dir(process.path().join("fd")) else { continue };
         let holds = |file: std::fs::DirEntry| {
             std::fs::read_link(file.path())
@@ -101,8 +105,7 @@ fn port_owner(port: u16) -> Option<String> {
         };
         if files.flatten().any(holds) {
             let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            let id = process.file_name();
-            return Some(format!("{}, process {}", name.trim(), id.to_string_lossy()));
+            return Some(format!("{}, process {id}", name.trim()));
         }
     }
     None

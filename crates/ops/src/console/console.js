@@ -204,8 +204,10 @@ function side(d, name, rows) {
 }
 
 function renderLadder(d) {
-  const box = $("ladder"), height = box.clientHeight, spare = 2 * 15 + 2 * 18 * Math.max(1, d.quotes.bids.length) + 44;
-  const rows = Math.max(5, Math.min(20, Math.floor((height - spare) / 36)));
+  // Rows shrink before levels are left out.
+  const box = $("ladder"), own = 2 * Math.max(1, d.quotes.bids.length, d.quotes.asks.length), free = box.clientHeight - 2 * 15 - 44;
+  const row = Math.max(15, Math.min(21, Math.floor(free / (40 + own)))), rows = Math.max(5, Math.min(20, Math.floor((free - own * row) / 2 / row)));
+  box.style.setProperty("--row", `${row}px`); box.style.fontSize = row < 17 ? "11.3px" : "";
   const asks = side(d, "asks", rows), bids = side(d, "bids", rows);
   const most = Math.max(1e-12, ...asks.concat(bids).map(r => Number(r.qty) || 0));
   const line = (row, cls) => {
@@ -273,7 +275,7 @@ function renderOrders(status, d) {
 function renderFills() {
   const symbol = desk()?.symbol, rows = S.fills.filter(f => !symbol || f.symbol === symbol).slice(0, 100);
   $("fills").replaceChildren(...rows.map(f => {
-    const key = `${f.symbol} ${f.trade_id}`, tr = cells(f, [[clock(f.time_ms, true), "dim"], [t(f.side), f.side], [f.price, "r"], [f.qty, "r"], [group(f.value, 2), "r opt dim"], [group(f.fee, 4), "r opt dim"], [signed(f.edge, 4), `r ${tone(f.edge)}`], [f.position, "r"]]);
+    const key = `${f.symbol} ${f.trade_id}`, tr = cells(f, [[clock(f.time_ms, true), "dim"], [t(f.side), f.side], [f.price, "r"], [f.qty, "r"], [group(f.value, 2), "r opt dim"], [group(f.fee, 4), "r opt dim"], [signed(f.edge, 4), `r ${tone(f.edge)}`], [signed(f.position, places(desk()?.step ?? "0.001")), "r"]]);
     if (S.fresh.delete(key)) tr.className = "new";
     return tr;
   }));
@@ -288,7 +290,7 @@ function renderAlerts() {
 function renderFoot(status, d) {
   const c = d.counters;
   put("build", `${status.version} · ${status.commit.slice(0, 8)} · config ${status.config_hash.slice(0, 8)} · session ${status.session} · ${t("uptime")} ${span(status.uptime_ms)}`);
-  put("counts", `${t("sent")} ${c.placed}  ${t("accepted")} ${c.accepted}  ${t("rejected")} ${c.rejected}  ${t("postOnly")} ${c.post_only_rejected}  ${t("canceled")} ${c.canceled}  ${t("refused")} ${c.refused}  ${t("inDoubt")} ${c.in_doubt}  ${t("anomalies")} ${c.anomalies}`);
+  put("counts", [["sent", c.placed], ["accepted", c.accepted], ["rejected", c.rejected], ["postOnly", c.post_only_rejected], ["canceled", c.canceled], ["refused", c.refused], ["inDoubt", c.in_doubt], ["anomalies", c.anomalies]].map(([key, n]) => `${t(key)} ${n}`).join(" · "));
   put("fill-count", String(c.fills_buy + c.fills_sell)); put("fill-volume", `${t("volume")} ${group(Number(c.quote_buy) + Number(c.quote_sell), 0)} ${d.quote}`);
 }
 

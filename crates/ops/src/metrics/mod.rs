@@ -43,6 +43,8 @@ impl Metrics {
         let mut families = self.shared.meters().registry().gather();
         families.extend(snapshot::families(&self.shared));
         families.extend(process::families(&self.shared));
+        // A family without a series would end the rendering.
+        families.retain(|family| !family.get_metric().is_empty());
         families.sort_by(|a, b| a.name().cmp(b.name()));
         let mut text = String::with_capacity(64 * 1024);
         if let Err(error) = TextEncoder::new().encode_utf8(&families, &mut text) {

@@ -39,7 +39,9 @@ fn family<'a>(
     set: impl Fn(&mut Metric, f64),
 ) -> MetricFamily {
     let sample = |(labels, value): (Labels<'_>, f64)| {
-        let mut metric = Metric::from_label(labels.into_iter().map(pair).collect());
+        let mut labels: Vec<_> = labels.into_iter().map(pair).collect();
+        labels.sort_by(|a, b| a.name().cmp(b.name()));
+        let mut metric = Metric::from_label(labels);
         set(&mut metric, value);
         metric
     };

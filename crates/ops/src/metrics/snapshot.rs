@@ -37,6 +37,16 @@ const STANDSTILLS: [Standstill; 18] = [
     Standstill::Warmup,
 ];
 
+/// Limits that are there before the first snapshot.
+const LIMITS: [&str; 6] = [
+    "daily_loss_limit",
+    "max_drawdown_limit",
+    "max_position",
+    "max_open_orders",
+    "max_orders_per_second",
+    "max_orders_per_minute",
+];
+
 pub(super) fn families(shared: &Shared) -> Vec<MetricFamily> {
     let published = shared.published();
     let snapshot = published.as_ref().map(|published| &published.snapshot);
@@ -248,10 +258,11 @@ impl<'a> Scrape<'a> {
 
     /// Used and allowed per limit; of several desks the one that has used most.
     fn limits(&self) -> BTreeMap<&'static str, (f64, f64)> {
-        let mut limits = BTreeMap::new();
+        let mut limits = BTreeMap::from(LIMITS.map(|limit| (limit, (0.0, 0.0))));
         for item in self.snapshot.iter().flat_map(|snapshot| &snapshot.utilisation) {
-            let slot = limits.entry(item.limit).or_insert((item.used, item.allowed));
-            if item.used * slot.1 > slot.0 * item.allowed {
+            let slot = limits.entry(item.limit).or_default();
+            let (used, allowed) = *slot;
+            if allowed == 0.0 || item.used * allowed > used * item.allowed {
                 *slot = (item.used, item.allowed);
             }
         }

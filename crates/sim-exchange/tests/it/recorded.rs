@@ -400,3 +400,42 @@ fn follow(case: &serde_json::Value, partial: bool) {
         }
     }
 }
+
+#[test]
+fn the_account_rules_are_the_same_as_on_the_exchange() {
+    let mut tape = Tape::new();
+    let reduce = |n, side, price, qty| {
+        let order = order(n, side, MID + price, qty, TimeInForce::Gtc);
+        VenueCommand::Place(market::venue::NewOrder { reduce_only: true, ..order })
+    };
+    tape.send(reduce(1, Side::Sell, 5, 10));
+    tape.send(place(2, Side::Buy, MID + 2, 50, TimeInForce::Ioc));
+    tape.send(reduce(3, Side::Sell, 5, 50));
+    tape.send(place(4, Side::Sell, MID, 20, TimeInForce::Ioc));
+    tape.send(place(5, Side::Buy, MID - 20_000, 10, TimeInForce::Gtc));
+    tape.send(place(5, Side::Buy, MID, 10, TimeInForce::Gtc));
+    tape.send(place(6, Side::Buy, MID, 1, TimeInForce::Gtc));
+    tape.send(VenueCommand::ArmDeadMan { instrument: ID, countdown: ms(100) });
+    tape.market.step(at(100), &[], &[], &mut tape.out);
+    tape.now = at(100);
+    tape.send(VenueCommand::QueryOrder { instrument: ID, client_id: name(3) });
+    tape.send(VenueCommand::QueryAccount { instrument: ID, since: None });
+    expect![[r#"
+        reject #1 Place: ReduceOnly
+        ack #2
+        fill #2 buy 50 @ 2 taker fee 0.0522004 (sum 50, trade 1)
+        ack #3
+        ack #4
+        fill #4 sell 20 @ 0 taker fee 0.02088 (sum 20, trade 2)
+        amended #3 to 30 @ 5
+        ack #5
+        reject #5 Place: DuplicateId
+        reject #6 Place: Filter
+        dead-man in 100 ms
+        canceled #3 filled 0
+        canceled #5 filled 0
+        order #3: Canceled filled 0 []
+        account: position 30 entry 2610.02 wallet 9999.9265196 open 0 fills [] last Some(2)
+    "#]]
+    .assert_eq(&(tape.heard().join("\n") + "\n"));
+}
