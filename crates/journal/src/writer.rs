@@ -355,3 +355,124 @@ fn open_segment(
     sink.write_all(&start).map_err(|e| WriteError::io(&path, "write", &e))?;
     Ok(Segment { path, number: place.segment, sink, bytes: start.len() as u64 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::config::{BreakerConfig, EngineConfig, LossLimits};
+    use market::{Rate, Usd};
+
+    fn header() -> Header {
+        let loss = LossLimits { daily_loss: Usd::ZERO, drawdown: Rate::ZERO };
+        let breaker = BreakerConfig { threshold: 1, timeout: Duration::ZERO };
+        Header {
+            program: "test".to_owned(),
+            session: 1,
+            created: Nanos(1),
+            note: String::new(),
+            config: EngineConfig { session: 1, loss, breaker, desks: Vec::new() },
+        }
+    }
+
+    /// A file on a disk that is full after so many bytes, or cannot sync.
+    struct Full {
+        file: File,
+        room: usize,
+        syncs: bool,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.room == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let written = self.file.write(&bytes[..bytes.len().min(self.room)])?;
+            self.room -= written;
+            Ok(written)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink for Full {
+        fn sync(&mut self) -> io::Result<()> {
+            if self.syncs { Ok(()) } else { Err(io::Error::other("input/output error")) }
+        }
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("journal-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        path
+    }
+
+    fn writer(journal: &Path, room: usize, syncs: bool) -> Writer {
+        let opener = move |path: &Path| -> io::Result<Box<dyn Sink>> {
+            Ok(Box::new(Full { file: File::create(path)?, room, syncs }))
+        };
+        let retention = Retention::default();
+        Writer::create_with(journal, header(), Durability::EachBatch, retention, Box::new(opener))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_fails_the_writer_for_good_and_leaves_a_readable_journal() {
+        let journal = scratch("full");
+        let mut writer = writer(&journal, 700, true);
+        let mut appended = 0;
+        let error = loop {
+            match writer.inputs(Nanos(appended), &[]) {
+                Ok(turn) => appended = turn,
+                Err(error) => break error,
+            }
+        };
+        assert!(appended > 5);
+        assert!(error.to_string().contains("000001.mmj: cannot write: "), "{error}");
+        assert_eq!(writer.failure(), Some(&error));
+        assert_eq!(writer.inputs(Nanos(0), &[]), Err(error.clone()));
+        assert_eq!(writer.outputs(&[1_u8]), Err(error.clone()));
+        assert_eq!(writer.checkpoint(0), Err(error.clone()));
+        assert_eq!(writer.end(0), Err(error));
+        drop(writer);
+
+        let mut reader = crate::Reader::open(&journal).unwrap();
+        assert_eq!(reader.by_ref().map(Result::unwrap).count() as u64, appended);
+        assert!(matches!(reader.tail(), Some(crate::Tail::Torn { .. } | crate::Tail::Open)));
+        fs::remove_dir_all(&journal).unwrap();
+    }
+
+    #[test]
+    fn a_failed_sync_is_a_failure() {
+        let journal = scratch("sync");
+        let mut writer = writer(&journal, usize::MAX, false).sync_every(Duration::from_secs(1));
+        assert_eq!(writer.inputs(Nanos(2), &[]), Ok(1));
+        let error = writer.inputs(Nanos(1_000_000_001), &[]).unwrap_err();
+        assert!(error.to_string().contains("cannot sync: input/output error"), "{error}");
+        assert!(writer.failure().is_some());
+        fs::remove_dir_all(&journal).unwrap();
+    }
+
+    #[test]
+    fn dev_full_is_reported_at_once() {
+        if !Path::new("/dev/full").exists() {
+            eprintln!("SKIPPED: no /dev/full here");
+            return;
+        }
+        let journal = scratch("dev-full");
+        let opener = |_: &Path| -> io::Result<Box<dyn Sink>> {
+            Ok(Box::new(File::options().write(true).open("/dev/full")?))
+        };
+        let result = Writer::create_with(
+            &journal,
+            header(),
+            Durability::EachBatch,
+            Retention::default(),
+            Box::new(opener),
+        );
+        let error = result.err().unwrap().to_string();
+        assert!(error.contains("cannot write: No space left on device"), "{error}");
+        fs::remove_dir_all(&journal).unwrap();
+    }
+}

@@ -27,9 +27,15 @@ use crate::{FAILED, FINE, build, summary};
 
 /// The demo's configuration.
 const DEMO: &str = include_str!("../../../configs/demo.yaml");
-/// Configuration for trading on recorded data: other fees.
+/// The demo on recorded data: the fees of a regular account on USDT contracts.
 const ON_CAPTURE: [(&str, &str); 2] =
     [("exchange.fees.maker", "0.0002"), ("exchange.fees.taker", "0.0005")];
+/// The demo on recorded bitcoin: sizes of about the same value as those of the demo in ether.
+const IN_BITCOIN: [(&str, &str); 3] = [
+    ("strategy.base_size", "0.002"),
+    ("strategy.max_inventory", "0.02"),
+    ("risk.max_position", "0.04"),
+];
 /// Simulated runs begin here: 2026-01-05 00:00:00 UTC, so that equal seeds give equal runs.
 const SIMULATED_START: Nanos = Nanos(1_767_571_200_000_000_000);
 /// Session number of simulated runs, for the same reason.
@@ -58,6 +64,9 @@ pub(crate) fn demo(options: &Demo) -> Result<u8> {
         set.push(("strategy.symbol", &info.symbol));
         if options.config.is_none() {
             set.extend(ON_CAPTURE);
+            if info.symbol.starts_with("BTC") {
+                set.extend(IN_BITCOIN);
+            }
         }
     }
     if let Some(seed) = &seed {

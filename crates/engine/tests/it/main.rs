@@ -1,7 +1,10 @@
 //! The engine through its public surface.
 
+mod breaker;
+mod converge;
 mod flow;
 mod gate;
 mod ledger;
+mod pnl;
 mod rig;
 mod states;

@@ -49,7 +49,7 @@ async function connect() {
       }
       if (!answer.ok) throw new Error(answer.status);
       S.fills = []; S.seen.clear(); S.alerts = []; S.fresh.clear();
-      loadHistory(); renderFills(); renderAlerts();
+      loadHistory(); health(); renderFills(); renderAlerts();
       wait = 500;
       await readEvents(answer.body.getReader());
     } catch { /* the connection is gone: shown, and tried again */ }
@@ -124,8 +124,9 @@ async function health() {
   try {
     const answer = await fetch("health", { headers: headers(), cache: "no-store" });
     const body = await answer.json();
+    if (!body.checks) throw new Error(body.error);
     const ok = answer.status === 200;
-    e.dataset.tone = ok ? "good" : "bad"; e.textContent = t(ok ? "healthy" : "unhealthy"); e.title = (body.reasons || [body.error]).join("\n");
+    e.dataset.tone = ok ? "good" : "bad"; e.textContent = t(ok ? "healthy" : "unhealthy"); e.title = body.reasons.join("\n");
   } catch { e.dataset.tone = "off"; e.textContent = t("unknown"); e.title = ""; }
 }
 
@@ -145,12 +146,13 @@ function renderLink() {
   const age = performance.now() - S.at, stale = S.link !== "live" || age > STALE_MS;
   document.body.classList.toggle("stale", stale);
   const link = $("link"); link.dataset.state = S.link === "live" ? (stale ? "connecting" : "live") : S.link;
-  link.lastElementChild.textContent = S.link === "live" ? (S.status ? t(stale ? "noData" : "live") : t("noData")) : t(S.link === "down" ? "disconnected" : "connecting");
+  link.lastElementChild.textContent = S.link === "live" ? t(!S.status ? "noData" : stale ? "silent" : "live") : t(S.link === "down" ? "disconnected" : "connecting");
   const banner = $("banner"), seconds = Math.round(age / 1000);
   if (!stale) banner.className = "";
   else if (!S.status) { banner.className = "warn"; banner.textContent = t("waitingBanner"); }
   else { banner.className = "bad"; banner.textContent = S.link === "live" ? t("frozenBanner", seconds) : t("staleBanner", seconds); }
-  for (const id of ["pause", "resume", "halt", "flatten", "reset"]) if (S.link !== "live") $(id).disabled = true; else if (id === "halt" || id === "flatten") $(id).disabled = false;
+  // Halt and flatten stay: they may get through when the stream does not.
+  if (S.link !== "live") for (const id of ["pause", "resume", "reset"]) $(id).disabled = true;
 }
 
 function renderHeader(status) {
@@ -205,8 +207,8 @@ function side(d, name, rows) {
 
 function renderLadder(d) {
   // Rows shrink before levels are left out.
-  const box = $("ladder"), own = 2 * Math.max(1, d.quotes.bids.length, d.quotes.asks.length), free = box.clientHeight - 2 * 15 - 44;
-  const row = Math.max(15, Math.min(21, Math.floor(free / (40 + own)))), rows = Math.max(5, Math.min(20, Math.floor((free - own * row) / 2 / row)));
+  const box = $("ladder"), own = Math.max(1, d.quotes.bids.length, d.quotes.asks.length), half = (box.clientHeight - 40) / 2 - 15;
+  const row = Math.max(15, Math.min(21, Math.floor(half / (20 + own)))), rows = Math.max(5, Math.min(20, Math.floor(half / row) - own));
   box.style.setProperty("--row", `${row}px`); box.style.fontSize = row < 17 ? "11.3px" : "";
   const asks = side(d, "asks", rows), bids = side(d, "bids", rows);
   const most = Math.max(1e-12, ...asks.concat(bids).map(r => Number(r.qty) || 0));
@@ -221,7 +223,10 @@ function renderLadder(d) {
   const mid = el("div", "mid");
   mid.append(el("b", "num", d.quotes.mid ? group(d.quotes.mid, places(d.tick) + 1) : "–"), el("span", "num", d.book.spread ? `${d.book.spread} · ${d.book.spread_bps.toFixed(2)} bp` : ""));
   if (d.quotes.reservation) mid.append(el("span", "grow"), el("span", "num", `r ${group(d.quotes.reservation, places(d.tick) + 1)}`));
-  box.replaceChildren(...asks.reverse().map(r => line(r, "a")), mid, ...bids.map(r => line(r, "b")));
+  // Each side has its own half, so that the middle stays where it is.
+  const above = el("div", "half above"), below = el("div", "half");
+  above.append(...asks.reverse().map(r => line(r, "a"))); below.append(...bids.map(r => line(r, "b")));
+  box.replaceChildren(above, mid, below);
   put("book-status", named(d.book.status), d.book.status === "synced" ? "tag" : "tag bad");
   put("mark", d.book.mark ? group(d.book.mark, places(d.tick)) : "–"); put("funding", `${(Number(d.book.funding_rate) * 100).toFixed(4)}%`);
   put("imbalance", signed(d.quotes.imbalance, 2), tone(d.quotes.imbalance));
@@ -388,7 +393,8 @@ $("lang").onclick = () => { lang = lang === "en" ? "zh" : "en"; store(localStora
 for (const b of $("ranges").children) b.onclick = () => { S.minutes = +b.dataset.minutes; for (const o of $("ranges").children) o.classList.toggle("on", o === b); drawChart(); };
 $("chart").onpointermove = e => { S.hover = e.offsetX; drawChart(); };
 $("chart").onpointerleave = () => { S.hover = null; drawChart(); };
-addEventListener("resize", () => { render(); drawChart(); });
+new ResizeObserver(schedule).observe($("ladder"));
+new ResizeObserver(drawChart).observe($("chart").parentElement);
 addEventListener("hashchange", () => location.hash.includes("token=") && location.reload());
 
 function speak() {
