@@ -12,7 +12,9 @@ use std::sync::LazyLock;
 use binance::{Decoded, Decoder, DepthSync};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use market::{Book, Instrument, InstrumentId, Level, MarketKind, Nanos};
+use market::{
+    Book, BookTicker, DepthDiff, Instrument, InstrumentId, Level, MarketKind, Nanos, Side, Trade,
+};
 use serde::Deserialize;
 
 fn main() {
@@ -134,9 +136,21 @@ macro_rules! scenarios {
                 });
             }
 
-            /// Only the parse into borrowed texts: no decimals, no instrument.
+            /// What one would write by hand: borrowed texts, then decimals to ticks and lots.
             #[divan::bench]
             fn serde_typed(bencher: Bencher<'_, '_>) {
+                let instrument = Instrument::known(InstrumentId(0), "BTCUSDT").unwrap();
+                over(bencher, &FRAMES.$kind, |frame| {
+                    let parsed: Combined<'_, $typed> = serde_json::from_slice(frame).unwrap();
+                    let kind = parsed.data.convert(&instrument);
+                    divan::black_box(&parsed);
+                    kind
+                });
+            }
+
+            /// Only the parse into borrowed texts: no decimals, no event.
+            #[divan::bench]
+            fn serde_typed_texts_only(bencher: Bencher<'_, '_>) {
                 over(bencher, &FRAMES.$kind, |frame| {
                     let parsed: Combined<'_, $typed> = serde_json::from_slice(frame).unwrap();
                     divan::black_box(&parsed);
@@ -246,4 +260,42 @@ struct TypedTrade<'a> {
     #[serde(rename = "X")]
     executed: &'a str,
     m: bool,
+}
+
+fn level(instrument: &Instrument, price: &str, qty: &str) -> Level {
+    let price = instrument.price(price.parse().unwrap()).unwrap();
+    Level { price, qty: instrument.qty(qty.parse().unwrap()).unwrap() }
+}
+
+impl TypedDepth<'_> {
+    fn convert(&self, instrument: &Instrument) -> MarketKind {
+        let levels = |side: &[[&str; 2]]| {
+            side.iter().map(|[price, qty]| level(instrument, price, qty)).collect()
+        };
+        MarketKind::Diff(DepthDiff {
+            first_id: self.first_id,
+            last_id: self.u,
+            previous_id: self.pu,
+            bids: levels(&self.b),
+            asks: levels(&self.a),
+        })
+    }
+}
+
+impl TypedTicker<'_> {
+    fn convert(&self, instrument: &Instrument) -> MarketKind {
+        MarketKind::Ticker(BookTicker {
+            update_id: self.u,
+            bid: level(instrument, self.b, self.bid_qty),
+            ask: level(instrument, self.a, self.ask_qty),
+        })
+    }
+}
+
+impl TypedTrade<'_> {
+    fn convert(&self, instrument: &Instrument) -> MarketKind {
+        let Level { price, qty } = level(instrument, self.p, self.q);
+        let aggressor = if self.m { Side::Sell } else { Side::Buy };
+        MarketKind::Trade(Trade { id: self.t, price, qty, aggressor })
+    }
 }

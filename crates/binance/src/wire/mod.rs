@@ -11,6 +11,7 @@
 //! left alone.
 
 mod error;
+mod fields;
 mod json;
 mod scan;
 

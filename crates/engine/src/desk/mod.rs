@@ -11,7 +11,8 @@ mod view;
 use arrayvec::ArrayVec;
 use market::venue::OpenOrder;
 use market::{
-    Book, BookStatus, FinePrice, Instrument, MarketEvent, MarketKind, Nanos, Rate, Side, Usd,
+    Book, BookStatus, FinePrice, Instrument, MarketEvent, MarketKind, Nanos, Rate, Side, TradeId,
+    Usd,
 };
 use quoting::{AnyStrategy, Fees, Quotes, Strategy, View};
 
@@ -47,17 +48,24 @@ impl Context<'_> {
 }
 
 /// How well the venue's view of our account is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Account {
-    /// Must be asked for.
-    Unknown,
-    /// Asked for, no answer yet.
-    Asked {
-        /// When.
-        at: Nanos,
-    },
-    /// Confirmed, and every report since has been taken in.
-    Known,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Account {
+    /// Confirmed since the start and since the last doubt.
+    known: bool,
+    /// A question is under way since then.
+    asked: Option<Nanos>,
+    /// When to ask again although nothing is in doubt.
+    due: Nanos,
+    /// The last of our trades contained in a position that both sides agreed on: whatever came later
+    /// is asked for again, so that no lost report stays lost.
+    agreed: Option<TradeId>,
+}
+
+impl Account {
+    /// Something is not as it should be: ask at once, and do not quote before the answer.
+    fn doubt(&mut self) {
+        (self.known, self.asked) = (false, None);
+    }
 }
 
 /// The venue-side switch that cancels everything when we go silent.
@@ -122,7 +130,7 @@ impl Desk {
             orders: Orders::default(),
             ledger: Ledger::default(),
             gate: Gate::new(config.limits.clone()),
-            account: Account::Unknown,
+            account: Account::default(),
             opened: false,
             wallet: None,
             drift: false,
@@ -223,7 +231,7 @@ impl Desk {
         let position = self.ledger.position();
         add(self.drift, Standstill::Drift);
         add(!self.stream_up, Standstill::StreamDown);
-        add(self.account != Account::Known, Standstill::PositionUnknown);
+        add(!self.account.known, Standstill::PositionUnknown);
         add(book != BookStatus::Synced, Standstill::Book(book));
         add(self.dead_man.until.is_none_or(|until| until <= now), Standstill::DeadManUnarmed);
         add(position.abs() > self.config.limits.max_position, Standstill::PositionLimit);

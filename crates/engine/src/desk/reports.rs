@@ -1,14 +1,19 @@
 //! What the venue says about our orders and account.
 
+use std::time::Duration;
+
 use market::venue::{
     AccountState, ExpireReason, Fill, OpenOrder, OrderFate, RejectReason, RequestKind, VenueReport,
 };
 use market::{ClientOrderId, Qty};
 
-use super::{Account, Context, Desk};
+use super::{Context, Desk};
 use crate::orders::{Event, Next, Order, State};
 use crate::output::{AlertKind, AlertLevel, Note};
 use crate::snapshot::Counters;
+
+/// The account is compared with the venue's this often although nothing is in doubt.
+const RECONCILE_EVERY: Duration = Duration::from_secs(30);
 
 impl Desk {
     /// Takes in a report.
@@ -47,6 +52,7 @@ impl Desk {
                 self.fate(ctx, *client_id, fate);
             }
             VenueReport::Account(state) => self.account_report(ctx, state),
+            // A question without an answer is asked again when its time is up.
             VenueReport::QueryFailed => {}
             VenueReport::Funding { amount } => {
                 self.ledger.funding(*amount);
@@ -57,11 +63,11 @@ impl Desk {
             VenueReport::DeadManFailed => self.dead_man_failed(ctx),
             VenueReport::StreamUp => {
                 self.stream_up = true;
-                self.account = Account::Unknown;
+                self.account.doubt();
             }
             VenueReport::StreamDown => {
                 self.stream_up = false;
-                self.account = Account::Unknown;
+                self.account.doubt();
             }
         }
         self.stirred = true;
@@ -248,7 +254,7 @@ impl Desk {
 
     /// Compares the venue's account with ours. The first report of a session is taken over.
     fn account_report(&mut self, ctx: &mut Context<'_>, state: &AccountState) {
-        let Account::Asked { at } = self.account else { return };
+        let Some(at) = self.account.asked.take() else { return };
         if self.opened {
             state.fills.iter().for_each(|fill| self.filled(ctx, fill));
         } else {
@@ -258,14 +264,16 @@ impl Desk {
             self.opened = true;
         }
         if state.last_trade < self.ledger.last_trade() && state.last_trade.is_some() {
-            // The answer is older than a fill that overtook it.
-            self.account = Account::Unknown;
+            // The answer is older than a fill that overtook it: ask again.
+            self.account.due = ctx.now;
             return;
         }
         self.compare_orders(ctx, at, state);
-        self.account = Account::Known;
+        (self.account.known, self.account.due) = (true, ctx.now + RECONCILE_EVERY);
         let ours = self.ledger.position();
-        if ours != state.position && !self.drift {
+        if ours == state.position {
+            self.account.agreed = state.last_trade;
+        } else if !self.drift {
             self.drift = true;
             let spec = &self.config.instrument;
             let message = format!(
@@ -300,10 +308,12 @@ impl Desk {
         self.foreign.clear();
         for open in &state.open_orders {
             match open.client_id {
-                Some(client_id) if self.orders.get_mut(client_id).is_none() => {
-                    self.adopt(ctx, client_id, open);
-                }
-                Some(_) => {}
+                Some(client_id) => match self.orders.get_mut(client_id).map(|order| order.state) {
+                    None => self.adopt(ctx, client_id, open),
+                    // Over for us, open there: one of the two is late.
+                    Some(State::Done(_)) => self.event(ctx, client_id, Event::EndedShort),
+                    Some(_) => {}
+                },
                 None => {
                     self.foreign.push(*open);
                     let spec = &self.config.instrument;
@@ -350,14 +360,14 @@ impl Desk {
             self.drift = false;
             self.opened = false;
             self.wallet = None;
-            self.account = Account::Unknown;
+            self.account.doubt();
         }
     }
 
     /// Nonsense from the venue: count it, tell, and reconcile before quoting again.
     fn anomaly(&mut self, ctx: &mut Context<'_>, what: &str) {
         self.counters.anomalies += 1;
-        self.account = Account::Unknown;
+        self.account.doubt();
         ctx.note(Note::Anomaly { instrument: self.config.instrument.id });
         let message = format!("{}: {what}; reconciling", self.config.instrument.symbol());
         ctx.alert(AlertLevel::Error, AlertKind::Anomaly, message);

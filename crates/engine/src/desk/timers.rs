@@ -3,7 +3,7 @@
 use market::venue::RequestKind;
 use market::{BookStatus, Nanos};
 
-use super::{Account, Context, DeadMan, Desk};
+use super::{Context, DeadMan, Desk};
 use crate::orders::State;
 use crate::output::Output;
 
@@ -24,10 +24,10 @@ impl Desk {
         let decide = self.decided.map(|at| at + config.requote.interval);
         let stale = (self.book_status(now) == BookStatus::Synced)
             .then(|| self.book.updated() + config.limits.max_book_age + NANO);
-        let account = match self.account {
-            Account::Unknown => self.stream_up.then_some(now),
-            Account::Asked { at } => Some(at + config.ack_timeout),
-            Account::Known => None,
+        let account = match self.account.asked {
+            Some(at) => Some(at + config.ack_timeout),
+            None if self.account.known => Some(self.account.due),
+            None => self.stream_up.then_some(now),
         };
         let hold = (self.hold_until > now).then_some(self.hold_until);
         let flatten = self.flattening.map(|flattening| flattening.take_at);
@@ -55,16 +55,16 @@ impl Desk {
     }
 
     fn ask_about_account(&mut self, ctx: &mut Context<'_>) {
-        let due = match self.account {
-            Account::Unknown => self.stream_up,
-            Account::Asked { at } => ctx.now.since(at) >= self.config.ack_timeout,
-            Account::Known => false,
+        let account = &self.account;
+        let due = match account.asked {
+            Some(at) => ctx.now.since(at) >= self.config.ack_timeout,
+            None => self.stream_up && (!account.known || ctx.now >= account.due),
         };
         if due {
-            let since = self.opened.then(|| self.ledger.last_trade().unwrap_or_default());
+            let since = self.opened.then(|| account.agreed.unwrap_or_default());
             let query = self.gate.query_account(self.config.instrument.id, since);
             ctx.out.push(Output::Venue(query));
-            self.account = Account::Asked { at: ctx.now };
+            self.account.asked = Some(ctx.now);
         }
     }
 

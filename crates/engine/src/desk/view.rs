@@ -3,7 +3,7 @@
 use market::{Nanos, Side};
 use quoting::Strategy;
 
-use super::{Account, Desk};
+use super::Desk;
 use crate::snapshot::{BOOK_LEVELS, DeskView, OrderView, PnlView};
 
 impl Desk {
@@ -25,7 +25,7 @@ impl Desk {
             funding_rate: self.funding_rate,
             next_funding: self.next_funding,
             position,
-            position_known: self.account == Account::Known,
+            position_known: self.account.known,
             max_inventory: self.max_inventory(),
             max_position: self.config.limits.max_position,
             entry: self.ledger.entry(spec),

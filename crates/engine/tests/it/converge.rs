@@ -367,7 +367,8 @@ fn reduce_only_orders_and_others_do_not_stand_in_for_each_other() {
 /// A plan holds so many requests; what does not fit is planned the next time.
 #[test]
 fn too_many_orders_are_withdrawn_in_turns() {
-    let target = Target { side: Side::Buy, quotes: &[], reduce_only: false, tolerance: Ticks::ZERO };
+    let target =
+        Target { side: Side::Buy, quotes: &[], reduce_only: false, tolerance: Ticks::ZERO };
     let mut orders: Vec<Order> = (1..=80).map(|n| order_of(n, Side::Buy, 1_000, 10)).collect();
     for round in [32, 32, 16, 0] {
         let (actions, _) = plan(START, &target, &orders, &rules());
@@ -387,7 +388,8 @@ fn through_the_engine_moves_away_leave_first() {
         amend    buy to 0.010 @ 2599.69
         amend    buy to 0.010 @ 2598.70
         amend    sell to 0.010 @ 2601.30
-    "#]].assert_eq(&rig.script(
+    "#]]
+    .assert_eq(&rig.script(
         "advance 1s
          book 2600.99 2601.01  # up by one: the ask moves away, then the bid closer
          amended bid
@@ -411,7 +413,8 @@ fn through_the_engine_without_amendments() {
         position 0
         order    buy 0.010 @ 2599.69 live filled 0.000
         order    sell 0.010 @ 2602.31 live filled 0.000
-    "#]].assert_eq(&rig.script(
+    "#]]
+    .assert_eq(&rig.script(
         "advance 1s
          book 2600.99 2601.01
          canceled no1
@@ -434,7 +437,8 @@ fn through_the_engine_what_cannot_be_amended_is_canceled_and_placed() {
         order    buy 0.010 @ 2599.69 live filled 0.000
         order    sell 0.010 @ 2601.30 pending_cancel filled 0.000
         order    sell 0.010 @ 2602.31 pending_new filled 0.000
-    "#]].assert_eq(&rig.script(
+    "#]]
+    .assert_eq(&rig.script(
         "advance 1s
          book 2600.99 2601.01
          reject amend ask margin
@@ -466,23 +470,32 @@ fn some_quotes(side: Side, gap: std::ops::Range<i64>) -> impl Strategy<Value = V
     })
 }
 
-fn scenes(gap: std::ops::Range<i64>, tolerance: std::ops::Range<i64>) -> impl Strategy<Value = Scene> {
+fn scenes(
+    gap: std::ops::Range<i64>,
+    tolerance: std::ops::Range<i64>,
+) -> impl Strategy<Value = Scene> {
     let side = prop_oneof![Just(Side::Buy), Just(Side::Sell)];
     let order = (950_i64..1_050, 1_u64..20, 0_u64..19, any::<bool>());
     let orders = prop::collection::vec(order, 0..8);
-    (side, orders, tolerance, any::<bool>()).prop_flat_map(move |(side, orders, tolerance, amend)| {
-        let live = |(n, (price, qty, filled, fixed)): (u32, (i64, u64, u64, bool))| {
-            let mut order = order_of(n, side, price, qty);
-            order.filled = Qty::new(filled.min(qty - 1));
-            (order.booked, order.fixed) = (order.filled, fixed && n.is_multiple_of(3));
-            order
-        };
-        let orders: Vec<Order> = (1..).zip(orders).map(live).collect();
-        let rules = Requote { amend, ..rules() };
-        some_quotes(side, gap.clone()).prop_map(move |quotes| {
-            Scene { side, quotes, orders: orders.clone(), tolerance, rules: rules.clone() }
-        })
-    })
+    (side, orders, tolerance, any::<bool>()).prop_flat_map(
+        move |(side, orders, tolerance, amend)| {
+            let live = |(n, (price, qty, filled, fixed)): (u32, (i64, u64, u64, bool))| {
+                let mut order = order_of(n, side, price, qty);
+                order.filled = Qty::new(filled.min(qty - 1));
+                (order.booked, order.fixed) = (order.filled, fixed && n.is_multiple_of(3));
+                order
+            };
+            let orders: Vec<Order> = (1..).zip(orders).map(live).collect();
+            let rules = Requote { amend, ..rules() };
+            some_quotes(side, gap.clone()).prop_map(move |quotes| Scene {
+                side,
+                quotes,
+                orders: orders.clone(),
+                tolerance,
+                rules: rules.clone(),
+            })
+        },
+    )
 }
 
 fn order_of(sequence: u32, side: Side, price: i64, qty: u64) -> Order {

@@ -454,7 +454,8 @@ fn the_breaker_opens_tries_again_opens_again_and_closes() {
         position 0
         order    buy 0.010 @ 2598.70 live filled 0.000
         order    sell 0.010 @ 2601.30 live filled 0.000
-    "#]].assert_eq(&rig.script(
+    "#]]
+    .assert_eq(&rig.script(
         "start
          book 2599.99 2600.01
          reject bid margin

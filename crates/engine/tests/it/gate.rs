@@ -310,7 +310,9 @@ fn every_limit_holds_to_the_unit_for_new_and_for_changed_orders() {
 fn open_orders_limit_new_orders_only() {
     let mut case = fine_order();
     case.limits.max_open_orders = 3;
-    for (open, wanted) in [(2, None), (3, Some(Refusal::OpenOrders)), (4, Some(Refusal::OpenOrders))] {
+    for (open, wanted) in
+        [(2, None), (3, Some(Refusal::OpenOrders)), (4, Some(Refusal::OpenOrders))]
+    {
         case.context.open_orders = open;
         assert_eq!(refused(case.place()), wanted);
         assert_eq!(refused(case.amend()), None, "an amendment adds no order");
@@ -368,7 +370,8 @@ fn modes() {
             {
                 let mut case = Case { side, reduce_only, ..fine_order() };
                 (case.context.mode, case.context.position) = (mode, Position::new(held));
-                let name = if reduce_only { format!("{side} reduce-only") } else { side.to_string() };
+                let name =
+                    if reduce_only { format!("{side} reduce-only") } else { side.to_string() };
                 match case.place() {
                     Ok(_) => passes.push(name),
                     Err(refusal) => assert_eq!(refusal, Refusal::Mode),
@@ -388,7 +391,8 @@ fn modes() {
         halted       -20  buy reduce-only
         halted         0
         halted        20  sell reduce-only
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 #[test]
@@ -408,7 +412,8 @@ fn a_market_order_is_judged_at_the_mid() {
 
 #[test]
 fn there_is_always_a_way_out() {
-    let limits = Limits { max_orders_per_second: 0, max_orders_per_minute: 0, ..fine_order().limits };
+    let limits =
+        Limits { max_orders_per_second: 0, max_orders_per_minute: 0, ..fine_order().limits };
     let (gate, id) = (Gate::new(limits), InstrumentId(0));
     let cancel = gate.cancel(id, ID).into_command();
     assert_eq!(cancel, VenueCommand::Cancel { instrument: id, client_id: ID });
@@ -472,7 +477,12 @@ impl Twin {
         let counts = |(index, (own, ..)): &(usize, &(Side, u64, u64))| {
             *own == side && Some(*index) != except
         };
-        self.orders.iter().enumerate().filter(counts).map(|(_, (_, qty, filled))| qty - filled).sum()
+        self.orders
+            .iter()
+            .enumerate()
+            .filter(counts)
+            .map(|(_, (_, qty, filled))| qty - filled)
+            .sum()
     }
 
     fn within(&self, span: u64) -> u32 {
@@ -644,7 +654,8 @@ fn the_engine_judges_amendments_too() {
         position 0
         order    buy 0.010 @ 2598.70 pending_cancel filled 0.000
         order    sell 0.010 @ 2601.30 live filled 0.000
-    "#]].assert_eq(&log);
+    "#]]
+    .assert_eq(&log);
 }
 
 /// `booked` is what the ledger holds: the part whose report is missing must count as still to come.

@@ -200,7 +200,8 @@ fn through_the_engine_a_withdrawal_is_not_a_loss() {
         position 0
         order    buy 0.010 @ 2598.70 live filled 0.000
         order    sell 0.010 @ 2601.30 live filled 0.000
-    "#]].assert_eq(&rig.script("state"));
+    "#]]
+    .assert_eq(&rig.script("state"));
 }
 
 #[test]

@@ -119,6 +119,9 @@ pub(crate) struct Rig {
     pub(crate) last: Vec<Output>,
     trades: i64,
     updates: u64,
+    position: Position,
+    /// While time passes, routine questions about the account are answered, not logged.
+    routine: Option<bool>,
     log: String,
 }
 
@@ -131,6 +134,8 @@ impl Rig {
             last: Vec::new(),
             trades: 0,
             updates: 0,
+            position: Position::ZERO,
+            routine: None,
             log: String::new(),
         }
     }
@@ -242,6 +247,7 @@ impl Rig {
 
     fn account(&mut self, position: &str) {
         let position = Position::new(decimal(position).units() / 100_000);
+        self.position = position;
         let last_trade = (self.trades > 0).then_some(TradeId(self.trades));
         let open = |sent: &Sent| OpenOrder {
             client_id: Some(sent.order.client_id),
@@ -300,6 +306,8 @@ impl Rig {
 
     pub(crate) fn make_fill(&mut self, client_id: ClientOrderId, qty: Qty) -> Fill {
         self.trades += 1;
+        let side = self.sent_mut(client_id).order.side;
+        self.position += qty.signed(side);
         let (trade_id, ts_event) = (TradeId(self.trades), self.now);
         let sent = self.sent_mut(client_id);
         sent.filled += qty;
@@ -386,12 +394,19 @@ impl Rig {
                 "h" => Duration::from_secs(3600 * number),
                 other => panic!("unknown unit {other}"),
             };
+        self.routine = Some(false);
         while let Some(at) = self.engine.next_deadline().filter(|&at| at <= end) {
             self.now = at.max(self.now);
             self.step(&[]);
+            if self.routine == Some(true) {
+                self.routine = Some(false);
+                let position = instrument().position_decimal(self.position).to_string();
+                self.account(&position);
+            }
         }
         self.now = end;
         self.step(&[]);
+        self.routine = None;
     }
 
     pub(crate) fn input(&mut self, input: Input) {
@@ -454,6 +469,9 @@ impl Rig {
             VenueCommand::ArmDeadMan { .. } => {}
             VenueCommand::QueryOrder { client_id, .. } => {
                 writeln!(self.log, "query    order {}", client_id.sequence).unwrap();
+            }
+            VenueCommand::QueryAccount { .. } if self.routine.is_some() => {
+                self.routine = Some(true);
             }
             VenueCommand::QueryAccount { .. } => writeln!(self.log, "query    account").unwrap(),
         }
