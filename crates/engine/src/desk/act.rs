@@ -73,7 +73,7 @@ impl Desk {
             ctx.note(Note::Quoted { instrument: self.config.instrument.id });
             self.target = target;
         }
-        let tolerance = self.tolerance();
+        let tolerance = self.tolerance(ctx.now);
         let reduce_only = self.mode != Mode::Quoting;
         let plans = Side::BOTH.map(|side| {
             let target = Target { side, quotes: self.target.side(side), reduce_only, tolerance };
@@ -172,11 +172,20 @@ impl Desk {
         self.place(ctx, side, Quote { price, qty }, TimeInForce::Ioc, true);
     }
 
-    /// Price differences that are noise, in ticks.
-    fn tolerance(&self) -> Ticks {
+    /// Price differences that are noise, in ticks. As the order rate nears its limit more counts as
+    /// noise, so that the limit is not met with half of the quotes moved.
+    fn tolerance(&mut self, now: Nanos) -> Ticks {
+        let (_, minute) = self.gate.rates(now);
+        let calm = match u64::from(minute) * 100
+            / u64::from(self.config.limits.max_orders_per_minute.max(1))
+        {
+            0..50 => 1.0,
+            50..75 => 2.0,
+            _ => 4.0,
+        };
         let half_spread = self.strategy.diagnostics().half_spread;
-        let ticks =
-            half_spread * self.config.requote.price_tolerance / self.config.instrument.tick_f64();
+        let noise = half_spread * self.config.requote.price_tolerance * calm;
+        let ticks = noise / self.config.instrument.tick_f64();
         Ticks::new(if ticks.is_finite() { ticks as i64 } else { 0 })
     }
 

@@ -318,7 +318,8 @@ impl Desk {
         self.ledger.hash(hasher);
         self.gate.hash_into(hasher);
         (self.account, self.opened, self.wallet, self.drift, self.stream_up).hash(hasher);
-        (self.dead_man, self.mark, self.funding_rate, self.next_funding).hash(hasher);
+        (&self.foreign, self.dead_man, self.mark).hash(hasher);
+        (self.funding_rate, self.next_funding).hash(hasher);
         (&self.wanted, &self.target, self.stirred, self.decided).hash(hasher);
         (self.hold_until, self.later, self.flattening, self.escalate_at, self.mode).hash(hasher);
         self.counters.hash(hasher);

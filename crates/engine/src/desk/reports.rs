@@ -334,6 +334,10 @@ impl Desk {
     /// An order under one of our names that we do not know: ours to manage, and to cancel if it does
     /// not fit the target.
     fn adopt(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId, open: &OpenOrder) {
+        if client_id.session == ctx.session {
+            // Impossible, but a name that is taken is not given again.
+            *ctx.sequence = (*ctx.sequence).max(client_id.sequence);
+        }
         self.orders.insert(Order {
             client_id,
             venue_id: Some(open.venue_id),

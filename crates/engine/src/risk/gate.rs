@@ -274,7 +274,7 @@ impl Gate {
     }
 
     /// Messages within the last second and minute.
-    pub fn rates(&mut self, now: Nanos) -> (u32, u32) {
+    pub fn rates(&self, now: Nanos) -> (u32, u32) {
         (self.second.used(now), self.minute.used(now))
     }
 
@@ -323,22 +323,20 @@ impl Window {
         Self { span, limit, sent: VecDeque::with_capacity(limit as usize + 1) }
     }
 
-    fn forget(&mut self, now: Nanos) {
-        while self.sent.front().is_some_and(|&at| now.since(at) >= self.span) {
-            self.sent.pop_front();
-        }
+    /// Looking forgets nothing: who looks, and how often, must not show in the state.
+    fn used(&self, now: Nanos) -> u32 {
+        let old = self.sent.partition_point(|&at| now.since(at) >= self.span);
+        (self.sent.len() - old) as u32
     }
 
-    fn used(&mut self, now: Nanos) -> u32 {
-        self.forget(now);
-        self.sent.len() as u32
-    }
-
-    fn is_full(&mut self, now: Nanos) -> bool {
+    fn is_full(&self, now: Nanos) -> bool {
         self.used(now) >= self.limit
     }
 
     fn record(&mut self, now: Nanos) {
+        while self.sent.front().is_some_and(|&at| now.since(at) >= self.span) {
+            self.sent.pop_front();
+        }
         self.sent.push_back(now);
     }
 }

@@ -6,5 +6,6 @@ mod flow;
 mod gate;
 mod ledger;
 mod pnl;
+mod props;
 mod rig;
 mod states;

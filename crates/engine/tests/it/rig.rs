@@ -36,9 +36,12 @@ pub(crate) fn instrument() -> Instrument {
     Instrument::known(InstrumentId(0), "ETHUSDC").unwrap()
 }
 
-/// So many cases; the seed of a failure is printed, nothing is written to disk.
+/// So many cases, unless `PROPTEST_CASES` says otherwise; the seed of a failure is printed, nothing
+/// is written to disk.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    let standard = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { standard.cases } else { cases };
+    ProptestConfig { cases, failure_persistence: None, ..standard }
 }
 
 /// One rung per side, 10 bp wide, 0.01 ETH a rung, at most 0.05 ETH.
