@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use binance::{Decoded, Decoder, DepthSync};
+use binance::{CaptureReader, Decoded, Decoder, DepthSync};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use market::{
@@ -30,8 +30,7 @@ struct Frames {
 }
 
 static FRAMES: LazyLock<Frames> = LazyLock::new(|| {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/data/binance-usdm/btcusdt_20240808.gz");
+    let path = capture();
     match File::open(&path) {
         Ok(file) => recorded(file),
         Err(_) => {
@@ -40,6 +39,11 @@ static FRAMES: LazyLock<Frames> = LazyLock::new(|| {
         }
     }
 });
+
+fn capture() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data/binance-usdm/btcusdt_20240808.gz")
+}
 
 fn recorded(file: File) -> Frames {
     let mut frames = Frames { depth: vec![], ticker: vec![], trade: vec![], snapshot: None };
@@ -199,6 +203,20 @@ fn depth_frame_to_book(bencher: Bencher<'_, '_>) {
             }
             divan::black_box(book.depth_touch().map(|(bid, ask): (Level, Level)| (bid, ask)))
         });
+}
+
+/// A whole recorded file, from gzip to events: items are lines.
+#[divan::bench(sample_count = 10)]
+fn capture_file_to_events(bencher: Bencher<'_, '_>) {
+    let path = capture();
+    if !path.exists() {
+        return;
+    }
+    let btc = Instrument::known(InstrumentId(0), "BTCUSDT").unwrap();
+    bencher.counter(ItemsCount::new(93_954_u64)).bench_local(|| {
+        let reader = CaptureReader::open_shifted(&btc, &[&path], 0).unwrap();
+        reader.map(|item| item.map(|event| event.ts_recv.0)).fold(0, |n, ts| n ^ ts.unwrap())
+    });
 }
 
 #[derive(Deserialize)]

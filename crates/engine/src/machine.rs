@@ -391,6 +391,7 @@ impl Engine {
             sum.unrealized += desk.unrealized;
             sum.fees += desk.fees;
             sum.funding += desk.funding;
+            sum.transfers += desk.transfers;
             sum.total += desk.total;
             sum.spread_capture += desk.spread_capture;
             sum.inventory += desk.inventory;

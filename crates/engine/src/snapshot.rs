@@ -82,6 +82,8 @@ pub struct PnlView {
     pub fees: Usd,
     /// Received (positive) or paid in funding.
     pub funding: Usd,
+    /// Deposits less withdrawals; not PnL.
+    pub transfers: Usd,
     /// `realized + unrealized - fees + funding`.
     pub total: Usd,
     /// Change of equity since 00:00 UTC, transfers excluded.

@@ -14,7 +14,7 @@ const ROUNDING: Usd = Usd::new(10_000_000_000);
 /// Whether our books equal the venue's: position exactly, wallet up to the venue's rounding.
 pub(crate) fn venue_agrees(summary: &Summary) -> bool {
     let (pnl, desk) = (&summary.snapshot.pnl, &summary.snapshot.desks[0]);
-    let wallet = pnl.initial + pnl.realized - pnl.fees + pnl.funding;
+    let wallet = pnl.initial + pnl.realized - pnl.fees + pnl.funding + pnl.transfers;
     let fills = desk.counters.fills.iter().sum::<u64>().max(1) as i64;
     let off = (wallet - summary.truth.wallet).abs();
     desk.position == summary.truth.position && off <= ROUNDING * fills

@@ -55,6 +55,7 @@ impl Desk {
             unrealized,
             fees: ledger.fees(),
             funding: ledger.funding_received(),
+            transfers: ledger.transfers(),
             total: ledger.realized() + unrealized - ledger.fees() + ledger.funding_received(),
             spread_capture: split.spread,
             inventory: split.inventory,

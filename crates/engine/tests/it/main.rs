@@ -4,6 +4,7 @@ mod breaker;
 mod converge;
 mod flow;
 mod gate;
+mod honest;
 mod ledger;
 mod pnl;
 mod props;

@@ -8,9 +8,7 @@ use std::time::Duration;
 use engine::config::EngineConfig;
 use engine::{Input, Output};
 use journal::Writer;
-use market::venue::{
-    AccountState, NewOrder, OpenOrder, OrderKind, VenueCommand, VenueReport,
-};
+use market::venue::{AccountState, NewOrder, OpenOrder, OrderKind, VenueCommand, VenueReport};
 use market::{
     BookTicker, DepthDiff, DepthSnapshot, FinePrice, InstrumentId, Level, MarketEvent, MarketKind,
     Nanos, Position, Price, Qty, Side, Ticks, Trade, VenueOrderId,
@@ -44,19 +42,6 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Diff, Self::Ticker, Self::Trade, Self::Timer, Self::Amend];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Diff => "diff",
-            Self::Ticker => "ticker",
-            Self::Trade => "trade",
-            Self::Timer => "timer",
-            Self::Amend => "amend",
-        }
-    }
-
     const fn interval(self) -> Duration {
         match self {
             Self::Diff => Duration::from_millis(50),
@@ -290,7 +275,11 @@ pub(crate) fn snapshot() -> DepthSnapshot {
 
 /// So many diffs of so many levels each, half a side, at the given distances from the touch. One
 /// level in five goes away and comes back with the next diff. Ids are for the caller to fill in.
-pub(crate) fn diffs(count: usize, levels: usize, distance: impl Fn(usize) -> i64) -> Vec<[Input; 1]> {
+pub(crate) fn diffs(
+    count: usize,
+    levels: usize,
+    distance: impl Fn(usize) -> i64,
+) -> Vec<[Input; 1]> {
     let change = |number: usize, side: Side| {
         let level = |i: usize| {
             let gone = i % 10 >= 8 && number % 2 == 0;

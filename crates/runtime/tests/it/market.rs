@@ -288,7 +288,8 @@ impl Bench {
         ours.sort();
         theirs.sort();
         assert_eq!(ours, theirs, "{context}: open orders");
-        let wallet = pnl.initial + pnl.realized - pnl.fees + pnl.funding;
+        let cash = pnl.realized - pnl.fees + pnl.funding + pnl.transfers;
+        let wallet = pnl.initial + cash;
         let off = (wallet - truth.wallet).abs();
         let rounding = Usd::new(10_000_000_000) * (fills as i64 + 1);
         assert!(off <= rounding, "{context}: wallet {wallet}, venue {}", truth.wallet);

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# The whole gate: format, lints, tests, documentation, configurations, and a real demo run that is
+# judged through its API. Exits 0 only when all of it is right.
+set -Eeuo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  cat <<'EOT'
+Usage: scripts/test.sh [--fast]
+
+Runs everything the project is judged by. Needs cargo (stable, with rustfmt and clippy), curl and
+python3.
+  --fast   leave out the release build and the demo run
+EOT
+}
+
+fast=false
+case "${1:-}" in
+  "") ;;
+  --fast) fast=true ;;
+  --help | -h)
+    usage
+    exit 0
+    ;;
+  *)
+    usage >&2
+    exit 2
+    ;;
+esac
+
+step() { printf '\n== %s\n' "$*"; }
+
+for tool in cargo curl python3; do
+  command -v "$tool" >/dev/null || {
+    echo "missing: $tool; install it and run again" >&2
+    exit 1
+  }
+done
+
+step "format"
+cargo fmt --all --check
+
+step "lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+step "tests"
+cargo test --workspace --locked
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+if ! "$fast"; then
+  step "release build"
+  cargo build --release --locked
+
+  step "configurations"
+  BINANCE_API_KEY=key BINANCE_API_SECRET=secret \
+    target/release/trader check --config configs/config.yaml
+  target/release/trader -config configs/demo.yaml -check
+
+  step "demo, 20 seconds, judged through its API"
+  scripts/demo_check.sh target/release/trader
+fi
+
+printf '\nall is well\n'
