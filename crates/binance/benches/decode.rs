@@ -1,5 +1,5 @@
-//! What a frame costs: the scanner against serde_json (typed, as one would write it by hand, and our
-//! general parser), on recorded frames where they are, on made-up ones elsewhere.
+//! What a frame costs: the scanner against serde_json (typed, as one would write it by hand, and
+//! our general parser), on recorded frames where they are, on made-up ones elsewhere.
 //!
 //! `cargo bench -p binance --bench decode`
 

@@ -1,10 +1,11 @@
 //! Raw depth in arrival order to what a book can be fed: a snapshot, then changes without a hole.
 //!
-//! The venue's rule: changes are buffered while a snapshot is fetched; of them, those that end before
-//! the snapshot's id `L` are dropped; the first one kept must begin at or before it. The venue says
-//! `U <= L <= u`, but ids are shared by all symbols and `L` may fall between two changes, so the
-//! test here is `previous_id <= L`, which says exactly that nothing lies between. From then on every
-//! change must name its forerunner; if one does not, the book is wrong until the next snapshot.
+//! The venue's rule: changes are buffered while a snapshot is fetched; of them, those that end
+//! before the snapshot's id `L` are dropped; the first one kept must begin at or before it. The
+//! venue says `U <= L <= u`, but ids are shared by all symbols and `L` may fall between two
+//! changes, so the test here is `previous_id <= L`, which says exactly that nothing lies between.
+//! From then on every change must name its forerunner; if one does not, the book is wrong until the
+//! next snapshot.
 //!
 //! A change that reaches back before the forerunner but also beyond it is taken: quantities are
 //! absolute, so it only repeats what is known. That happens when two connections overlap.
@@ -146,8 +147,9 @@ impl DepthSync {
         }
     }
 
-    /// Takes in a partial book (`depth5`, `depth10`, `depth20`), which is passed on as a snapshot as
-    /// long as no changes have been seen: they know the whole book and their chain must not be cut.
+    /// Takes in a partial book (`depth5`, `depth10`, `depth20`), which is passed on as a snapshot
+    /// as long as no changes have been seen: they know the whole book and their chain must not be
+    /// cut.
     pub fn on_partial(
         &mut self,
         ts_event: Nanos,

@@ -85,7 +85,8 @@ pub(crate) fn encode_header(header: &Header, place: Place) -> Result<Vec<u8>, po
     Ok(bytes)
 }
 
-/// Reads a header through `read`, which fills a buffer completely or says that the file is too short.
+/// Reads a header through `read`, which fills a buffer completely or says that the file is too
+/// short.
 pub(crate) fn decode_header<E>(
     mut read: impl FnMut(&mut [u8]) -> Result<bool, E>,
 ) -> Result<Result<(Header, Place), HeaderFault>, E> {

@@ -29,8 +29,9 @@ pub enum Tail {
     },
 }
 
-/// Reads a session's records, or a single segment's, in constant memory. Ends after the last complete
-/// record or with an error that says where the damage is; [`tail`](Self::tail) then tells which.
+/// Reads a session's records, or a single segment's, in constant memory. Ends after the last
+/// complete record or with an error that says where the damage is; [`tail`](Self::tail) then tells
+/// which.
 pub struct Reader {
     header: Header,
     segment: Source,

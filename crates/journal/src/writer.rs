@@ -29,7 +29,8 @@ const BLOCK: usize = 64 << 10;
 /// Turns between checkpoints unless told otherwise.
 const CHECKPOINT_TURNS: u64 = 1_000;
 
-/// Appends a session's records. After an error it stays failed: every later call returns that error.
+/// Appends a session's records. After an error it stays failed: every later call returns that
+/// error.
 pub struct Writer {
     journal: PathBuf,
     dir: PathBuf,
@@ -161,7 +162,8 @@ impl Writer {
         self
     }
 
-    /// Appends a batch of inputs, before the engine steps on it at `now`; returns the turn's number.
+    /// Appends a batch of inputs, before the engine steps on it at `now`; returns the turn's
+    /// number.
     ///
     /// # Errors
     /// When it could not be written. The engine must not step on the batch then.

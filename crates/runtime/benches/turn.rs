@@ -28,7 +28,7 @@ use market::{
 };
 use quoting::{BasicMm, Fees, Quote, Quotes, Strategy, View};
 use runtime::{Observer, Pace, Paper, Venue};
-use sim_exchange::{SimConfig, SimExchange};
+use sim_exchange::{SimConfig, SimExchange, SimOutput};
 
 use world::config::{START, demo, instrument, restless, strategy};
 use world::disk::Disk;
@@ -257,17 +257,26 @@ fn snapshot_build(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| scene.turn().snapshot());
 }
 
-/// A batch of one diff with 20 levels, onto disk.
+/// A batch of one diff from the embedded market, onto disk.
 #[divan::bench(args = [Durability::EachBatch, Durability::Buffered], sample_count = SAMPLES, sample_size = STEPS)]
 fn journal_append(bencher: Bencher<'_, '_>, durability: Durability) {
     let disk = Disk::new();
     let mut journal = disk.journal(&demo(), durability);
-    let ring = diffs(64, 20, |i| i as i64 / 2);
-    let (mut now, mut turn) = (START, 0);
+    let mut told = Vec::new();
+    let mut exchange = SimExchange::new(SimConfig::new(instrument(), 1, START));
+    exchange.step(START + Duration::from_secs(600), &[], &mut told);
+    let diffs = told.into_iter().filter_map(|told| match told {
+        SimOutput::Market(event) => {
+            matches!(event.kind, MarketKind::Diff(_)).then(|| [Input::Market(event)])
+        }
+        SimOutput::Venue(_) => None,
+    });
+    let batches: Vec<[Input; 1]> = diffs.collect();
+    let mut now = START;
+    let mut next = batches.iter().cycle();
     bencher.bench_local(|| {
         now = now + Duration::from_millis(50);
-        turn += 1;
-        journal.inputs(now, &ring[turn % 64]).expect("written")
+        journal.inputs(now, next.next().expect("it goes round")).expect("written")
     });
 }
 

@@ -35,9 +35,9 @@ pub enum What {
         /// Which one, counted from 0.
         index: usize,
         /// What the journal has.
-        recorded: Option<RecordedOutput>,
+        recorded: Box<Option<RecordedOutput>>,
         /// What the engine said now.
-        replayed: Option<RecordedOutput>,
+        replayed: Box<Option<RecordedOutput>>,
     },
     /// The outputs agree and the state does not.
     State {
@@ -159,8 +159,8 @@ impl Replay {
             let theirs = recorded.get(index);
             let ours = self.outputs.get(index).map(plain);
             if theirs != ours.as_ref() {
-                let recorded = theirs.cloned();
-                return self.differ(What::Output { index, recorded, replayed: ours });
+                let (recorded, replayed) = (Box::new(theirs.cloned()), Box::new(ours));
+                return self.differ(What::Output { index, recorded, replayed });
             }
             self.compared += 1;
         }

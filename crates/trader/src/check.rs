@@ -5,12 +5,13 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 
+use crate::output::say;
 use crate::{FINE, USAGE, build};
 
 /// Validates a configuration, or prints the schema of configurations.
 pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<u8> {
     if schema {
-        println!("{:#}", ops::config::json_schema());
+        say(format_args!("{:#}", ops::config::json_schema()))?;
         return Ok(FINE);
     }
     let Some(path) = path else { return Ok(USAGE) };
@@ -18,7 +19,10 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
         Ok(config) => config,
         Err(faults) => {
             if as_json {
-                println!("{:#}", json!({ "ok": false, "faults": serde_json::to_value(&faults)? }));
+                say(format_args!(
+                    "{:#}",
+                    json!({ "ok": false, "faults": serde_json::to_value(&faults)? })
+                ))?;
             } else {
                 eprintln!("{faults}");
             }
@@ -30,7 +34,7 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
     if let Err(error) = built {
         if as_json {
             let fault = json!({ "file": path, "problem": format!("{error:#}") });
-            println!("{:#}", json!({ "ok": false, "faults": [fault] }));
+            say(format_args!("{:#}", json!({ "ok": false, "faults": [fault] })))?;
         } else {
             eprintln!("{}: {error:#}", path.display());
         }
@@ -39,12 +43,12 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
     let (mode, symbol) = (config.mode.as_str(), &config.strategy.symbol);
     let hash = format!("{:016x}", config.config_hash());
     if as_json {
-        println!(
+        say(format_args!(
             "{:#}",
             json!({ "ok": true, "mode": mode, "symbol": symbol, "config_hash": hash })
-        );
+        ))?;
     } else {
-        println!("{}: ok (mode {mode}, {symbol}, hash {hash})", path.display());
+        say(format_args!("{}: ok (mode {mode}, {symbol}, hash {hash})", path.display()))?;
     }
     Ok(FINE)
 }

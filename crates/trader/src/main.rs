@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod cli;
+mod output;
 mod remote;
 mod replay;
 mod session;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::FINE;
 use crate::cli::Remote;
+use crate::output::say;
 
 /// Prints what a running trader does.
 pub(crate) fn status(at: &Remote) -> Result<u8> {
@@ -18,9 +19,9 @@ pub(crate) fn status(at: &Remote) -> Result<u8> {
     }
     let status = answer(at, request.call())?;
     if at.json {
-        println!("{status:#}");
+        say(format_args!("{status:#}"))?;
     } else {
-        println!("{}", table(&status));
+        say(format_args!("{}", table(&status)))?;
     }
     Ok(FINE)
 }
@@ -34,9 +35,9 @@ pub(crate) fn control(at: &Remote, action: &str, body: &Value) -> Result<u8> {
     let request = agent().post(&url).header("Authorization", format!("Bearer {token}"));
     let answer = answer(at, request.send_json(body))?;
     if at.json {
-        println!("{answer:#}");
+        say(format_args!("{answer:#}"))?;
     } else {
-        println!("{action}: accepted");
+        say(format_args!("{action}: accepted"))?;
     }
     Ok(FINE)
 }

@@ -8,6 +8,7 @@ use market::Nanos;
 use runtime::replay::{Difference, Replayed, What};
 use serde_json::json;
 
+use crate::output::say;
 use crate::{FAILED, FINE, summary};
 
 /// Inputs of the differing turn shown at most.
@@ -24,7 +25,7 @@ pub(crate) fn replay(path: &Path, verify: bool, until: Option<Nanos>, as_json: b
     bar.finish_and_clear();
     let same = replayed.difference.is_none();
     if as_json {
-        println!(
+        say(format_args!(
             "{:#}",
             json!({
                 "same": same,
@@ -36,26 +37,30 @@ pub(crate) fn replay(path: &Path, verify: bool, until: Option<Nanos>, as_json: b
                 "difference": replayed.difference.as_ref().map(difference),
                 "snapshot": summary::snapshot_json(&replayed.snapshot),
             })
-        );
+        ))?;
     } else {
-        print(&replayed, until.is_some());
+        print(&replayed, until.is_some())?;
     }
     Ok(if same || !verify { FINE } else { FAILED })
 }
 
-fn print(replayed: &Replayed, with_state: bool) {
+fn print(replayed: &Replayed, with_state: bool) -> Result<()> {
     let (first, last) = replayed.span;
-    println!("replayed   {} turns from {first} to {last}", replayed.turns);
-    println!("compared   {} outputs and {} state hashes", replayed.outputs, replayed.hashes);
-    println!("journal    {}", tail(replayed));
-    println!("state hash {:016x}", replayed.state_hash);
+    say(format_args!("replayed   {} turns from {first} to {last}", replayed.turns))?;
+    say(format_args!(
+        "compared   {} outputs and {} state hashes",
+        replayed.outputs, replayed.hashes
+    ))?;
+    say(format_args!("journal    {}", tail(replayed)))?;
+    say(format_args!("state hash {:016x}", replayed.state_hash))?;
     if with_state {
-        println!("{}", summary::snapshot_text(&replayed.snapshot));
+        say(format_args!("{}", summary::snapshot_text(&replayed.snapshot)))?;
     }
     match &replayed.difference {
-        None => println!("identical"),
-        Some(found) => println!("{}", difference(found)),
+        None => say(format_args!("identical"))?,
+        Some(found) => say(format_args!("{}", difference(found)))?,
     }
+    Ok(())
 }
 
 fn tail(replayed: &Replayed) -> String {

@@ -23,6 +23,7 @@ use runtime::{Observer, Pace, Paper, PaperError, Summary, Venue};
 use sim_exchange::{RecordedMarket, SimExchange};
 
 use crate::cli::Demo;
+use crate::output::say;
 use crate::{FAILED, FINE, build, summary};
 
 /// The demo's configuration.
@@ -205,9 +206,9 @@ fn finish(result: Result<Summary, PaperError>, journal: Option<&Path>, json: boo
     let result = result?;
     let agrees = summary::venue_agrees(&result);
     if json {
-        println!("{:#}", summary::json(&result, journal));
+        say(format_args!("{:#}", summary::json(&result, journal)))?;
     } else {
-        println!("{}", summary::text(&result, journal));
+        say(format_args!("{}", summary::text(&result, journal)))?;
     }
     Ok(if agrees { FINE } else { FAILED })
 }

@@ -86,8 +86,8 @@ impl CaptureError {
         Self::new(file, line, problem)
     }
 
-    /// Whether nothing more can come after it. Other errors concern one line, and the reader goes on
-    /// with the next.
+    /// Whether nothing more can come after it. Other errors concern one line, and the reader goes
+    /// on with the next.
     pub fn is_fatal(&self) -> bool {
         !matches!(self.problem, Problem::BadLine(_) | Problem::Frame(_) | Problem::TimeUnit(_))
     }

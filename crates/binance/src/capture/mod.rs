@@ -1,13 +1,13 @@
 //! Recorded raw streams as an iterator of market events, ready for the engine.
 //!
 //! A capture is a file, plain or gzip, of lines `<receive time> <frame>`; receive times are in
-//! milli-, micro- or nanoseconds, told apart by magnitude. Several files are read as one stream. Depth
-//! goes through [`DepthSync`], so what comes out is a snapshot and changes without a hole.
+//! milli-, micro- or nanoseconds, told apart by magnitude. Several files are read as one stream.
+//! Depth goes through [`DepthSync`], so what comes out is a snapshot and changes without a hole.
 //!
-//! **Time.** A recorder's clock is often off. When the smallest difference of receive and event time
-//! over all files is negative, or more than a second, all receive times are shifted by it, so that
-//! no event is received before it happened and the fastest one takes no time at all. Otherwise they
-//! stay as recorded.
+//! **Time.** A recorder's clock is often off. When the smallest difference of receive and event
+//! time over all files is negative, or more than a second, all receive times are shifted by it, so
+//! that no event is received before it happened and the fastest one takes no time at all. Otherwise
+//! they stay as recorded.
 
 mod error;
 mod info;

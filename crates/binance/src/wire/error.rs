@@ -49,8 +49,8 @@ pub enum Fault {
         /// Why.
         error: InstrumentError,
     },
-    /// A price above 1e9 or a quantity above 1e10: beyond any contract, and beyond what sums of money
-    /// are sure to hold.
+    /// A price above 1e9 or a quantity above 1e10: beyond any contract, and beyond what sums of
+    /// money are sure to hold.
     #[error("field `{0}` is larger than anything traded")]
     TooLarge(&'static str),
     /// A depth snapshot was expected and this is something else.

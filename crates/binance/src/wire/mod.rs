@@ -6,9 +6,9 @@
 //! which is also its oracle in tests: the scanner accepts nothing the general parser would refuse,
 //! and reads nothing differently.
 //!
-//! Prices and quantities go from text straight to ticks and lots. Key order does not matter, unknown
-//! fields are ignored, missing or null optional fields are tolerated, unknown events are named and
-//! left alone.
+//! Prices and quantities go from text straight to ticks and lots. Key order does not matter,
+//! unknown fields are ignored, missing or null optional fields are tolerated, unknown events are
+//! named and left alone.
 
 mod error;
 mod fields;
@@ -20,8 +20,8 @@ use market::{BookTicker, DepthDiff, DepthSnapshot, Instrument, InstrumentId, Mar
 pub(crate) use error::excerpt;
 pub use error::{DecodeError, Fault};
 
-/// Largest price that is believed, in 1e-8 of the quote currency. Together with [`QTY_MAX`] it keeps
-/// the value of any level within [`market::Usd`].
+/// Largest price that is believed, in 1e-8 of the quote currency. Together with [`QTY_MAX`] it
+/// keeps the value of any level within [`market::Usd`].
 const PRICE_MAX: u64 = 100_000_000_000_000_000;
 /// Largest quantity that is believed, in 1e-8 of the base asset.
 const QTY_MAX: u64 = 1_000_000_000_000_000_000;
@@ -141,7 +141,8 @@ impl Decoder {
         }
     }
 
-    /// Rounds quantities finer than the instrument's step up to whole lots instead of refusing them.
+    /// Rounds quantities finer than the instrument's step up to whole lots instead of refusing
+    /// them.
     ///
     /// After a venue has made a step coarser, remainders of older orders stay in the book for as
     /// long as they live, and a feed that refused them would be down for as long.

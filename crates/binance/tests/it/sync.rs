@@ -194,8 +194,8 @@ fn levels_of(book: &BTreeMap<i64, u64>) -> Vec<Level> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..Default::default() })]
 
-    /// Whatever is lost or repeated: whenever a book fed by it is in sequence, it is the venue's book
-    /// at that id.
+    /// Whatever is lost or repeated: whenever a book fed by it is in sequence, it is the venue's
+    /// book at that id.
     #[test]
     fn a_book_in_sequence_is_the_venues_book(steps in prop::collection::vec(step(), 1..120)) {
         let mut sync = DepthSync::new(InstrumentId(0));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use market::venue::{
     AccountState, ExpireReason, Fill, OpenOrder, OrderFate, RejectReason, RequestKind, VenueReport,
 };
-use market::{ClientOrderId, Qty};
+use market::{ClientOrderId, Price, Qty};
 
 use super::{Context, Desk};
 use crate::orders::{Event, Next, Order, State};
@@ -30,11 +30,11 @@ impl Desk {
             }
             VenueReport::Fill(fill) => self.filled(ctx, fill),
             VenueReport::Amended { client_id, price, qty } => {
-                if let Some(order) = self.orders.get_mut(*client_id) {
-                    (order.price, order.qty, order.amending) = (*price, *qty, None);
-                }
                 ctx.breaker.success();
-                self.event(ctx, *client_id, Event::Amended);
+                // Late news of an amendment before the one under way settles nothing about that.
+                if self.takes_terms(*client_id, *price, *qty) {
+                    self.event(ctx, *client_id, Event::Amended);
+                }
             }
             VenueReport::Canceled { client_id, filled } => {
                 self.ended(ctx, *client_id, *filled, Event::Canceled);
@@ -201,6 +201,18 @@ impl Desk {
         }
     }
 
+    /// Notes the terms in force. Returns whether they settle everything under way: an amendment that
+    /// was not heard of yet may still arrive, and must count until it has.
+    fn takes_terms(&mut self, client_id: ClientOrderId, price: Price, qty: Qty) -> bool {
+        let Some(order) = self.orders.get_mut(client_id) else { return true };
+        (order.price, order.qty) = (price, qty);
+        let settled = order.amending.is_none_or(|terms| terms == (price, qty));
+        if settled {
+            order.amending = None;
+        }
+        settled
+    }
+
     /// The venue ended an order; if it knows of fills that we do not, we ask before believing.
     fn ended(
         &mut self,
@@ -232,12 +244,18 @@ impl Desk {
     fn fate(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId, fate: &OrderFate) {
         match fate {
             OrderFate::Open(open) => {
-                if let Some(order) = self.orders.get_mut(client_id) {
-                    (order.price, order.qty, order.amending) = (open.price, open.qty, None);
-                    order.venue_id = Some(open.venue_id);
-                    order.filled = order.filled.max(open.filled);
+                let Some(order) = self.orders.get_mut(client_id) else {
+                    return self.event(ctx, client_id, Event::FoundOpen);
+                };
+                order.venue_id = Some(open.venue_id);
+                order.filled = order.filled.max(open.filled);
+                if let State::InDoubt { .. } = order.state {
+                    // Asked because of the doubt: an amendment that has not happened will not.
+                    order.amending = None;
                 }
-                self.event(ctx, client_id, Event::FoundOpen);
+                if self.takes_terms(client_id, open.price, open.qty) {
+                    self.event(ctx, client_id, Event::FoundOpen);
+                }
             }
             OrderFate::Closed { filled, outcome } => {
                 let event = Event::FoundClosed(*outcome);

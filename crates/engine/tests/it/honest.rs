@@ -436,5 +436,8 @@ proptest! {
         world.calm(Duration::from_secs(20));
         prop_assert_eq!(world.open(), 0, "{:?}", world.orders);
         prop_assert!(world.engine.snapshot().desks[0].orders.is_empty());
+        world.calm(Duration::from_secs(70));
+        let (held, position) = (world.held(), world.position);
+        prop_assert_eq!(held, position, "every fill is found, whatever was lost");
     }
 }

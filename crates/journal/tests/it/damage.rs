@@ -167,8 +167,8 @@ fn a_configuration_of_another_shape_is_told_apart_from_damage() {
 #[test]
 fn absurd_lengths_allocate_nothing() {
     let (_scratch, segment, bytes, _) = one_segment(2);
-    // A well-formed prefix that promises more than a chunk may hold, and one that promises more than
-    // there is.
+    // A well-formed prefix that promises more than a chunk may hold, and one that promises more
+    // than there is.
     for length in [u32::MAX, 60 << 20] {
         let mut frame = length.to_le_bytes().to_vec();
         frame.extend_from_slice(&[1, 2, 3, 4]);

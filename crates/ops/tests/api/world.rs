@@ -142,6 +142,7 @@ impl World {
             inventory: usd("-0.5"),
             basis: Usd::ZERO,
             carried: Usd::ZERO,
+            transfers: Usd::ZERO,
             worst_trade: usd("-0.25"),
         }
     }

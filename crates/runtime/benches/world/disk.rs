@@ -16,7 +16,8 @@ impl Disk {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("bench-{}-{number}", std::process::id());
+        // Of the same length for every process, so that instruction counts do not depend on it.
+        let name = format!("bench-{:010}-{number:03}", std::process::id());
         Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))
     }
 
