@@ -22,6 +22,9 @@ use crate::rig::{START, cases, config, limit, usd};
 
 const DESK: InstrumentId = InstrumentId(0);
 const POSITION_MAX: i64 = 45;
+/// Binance's `recvWindow`; not longer than our own patience (`ack_timeout`), or a request that we
+/// have given up could still take effect.
+const RECV_WINDOW: Duration = Duration::from_secs(2);
 
 /// Three rungs, and a position limit that binds.
 fn tight() -> EngineConfig {
@@ -92,7 +95,8 @@ struct World {
     engine: Engine,
     now: Nanos,
     orders: BTreeMap<ClientOrderId, Kept>,
-    requests: VecDeque<VenueCommand>,
+    /// On their way to the venue, and since when.
+    requests: VecDeque<(Nanos, VenueCommand)>,
     reports: VecDeque<VenueReport>,
     fills: Vec<Fill>,
     position: i64,
@@ -124,7 +128,7 @@ impl World {
         let mut out = Vec::new();
         self.engine.step(self.now, batch, &mut out);
         self.requests.extend(out.into_iter().filter_map(|output| match output {
-            Output::Venue(approved) => Some(approved.into_command()),
+            Output::Venue(approved) => Some((self.now, approved.into_command())),
             Output::Alert(_) | Output::Note(_) => None,
         }));
         self.judge();
@@ -155,7 +159,10 @@ impl World {
     }
 
     fn arrive(&mut self) {
-        let Some(request) = self.requests.pop_front() else { return };
+        let Some((sent, request)) = self.requests.pop_front() else { return };
+        if self.now.since(sent) >= RECV_WINDOW {
+            return self.too_late(&request);
+        }
         match request {
             VenueCommand::Place(order) => self.place(order),
             VenueCommand::Amend(amend) => self.amend(&amend),
@@ -187,6 +194,18 @@ impl World {
             }
             VenueCommand::QueryAccount { since, .. } => self.account(since),
         }
+    }
+
+    /// A venue refuses what was under way for too long, so that what timed out is over.
+    fn too_late(&mut self, request: &VenueCommand) {
+        let (client_id, request) = match request {
+            VenueCommand::Place(order) => (order.client_id, RequestKind::Place),
+            VenueCommand::Amend(amend) => (amend.client_id, RequestKind::Amend),
+            VenueCommand::Cancel { client_id, .. } => (*client_id, RequestKind::Cancel),
+            _ => return,
+        };
+        let reason = RejectReason::Other;
+        self.reports.push_back(VenueReport::Reject { client_id, request, reason });
     }
 
     fn account(&mut self, since: Option<TradeId>) {
@@ -347,7 +366,7 @@ impl World {
 
     /// The answer to a request is that its fate is unknown.
     fn arrive_unheard(&mut self) {
-        let (client_id, request) = match self.requests.front() {
+        let (client_id, request) = match self.requests.front().map(|(_, request)| request) {
             Some(VenueCommand::Place(order)) => (order.client_id, RequestKind::Place),
             Some(VenueCommand::Amend(amend)) => (amend.client_id, RequestKind::Amend),
             Some(VenueCommand::Cancel { client_id, .. }) => (*client_id, RequestKind::Cancel),

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Measures the trading path. See docs/PERFORMANCE.md for how to read the figures.
+set -Eeuo pipefail
+
+usage() {
+    cat <<'HELP'
+Usage: scripts/bench.sh [--parts [FILTER] | --latency [ARG...] | --instructions [SCENARIO...]]
+
+Without options: everything, one after the other.
+
+  --parts [FILTER]             how long the parts of a turn take (benches/turn.rs)
+  --latency [ARG...]           distribution of step times over the demo market, and
+                               allocations; ARG: --minutes N, --seed N (benches/latency.rs)
+  --instructions [SCENARIO...] instructions per step, counted by valgrind: equal on every
+                               run, however busy the machine; SCENARIO: diff ticker trade
+                               timer amend journaled-diff
+  --help                       this
+
+Examples:
+  scripts/bench.sh
+  scripts/bench.sh --parts book
+  scripts/bench.sh --latency --minutes 60 --seed 7
+  scripts/bench.sh --instructions diff ticker
+HELP
+}
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+cd -- "$root"
+
+# Two lengths of the same run: what start-up costs is in both and cancels.
+short=1000
+long=3000
+scenarios=(diff ticker trade timer amend journaled-diff)
+
+die() {
+    printf 'bench.sh: %s\n' "$1" >&2
+    exit "${2:-1}"
+}
+
+parts() {
+    cargo bench --quiet -p runtime --bench turn -- "$@"
+}
+
+latency() {
+    cargo bench --quiet -p runtime --bench latency -- "$@"
+}
+
+# The path of the built latency benchmark.
+latency_binary() {
+    local listed
+    listed=$(cargo bench -p runtime --bench latency --no-run 2>&1) || die "$listed"
+    sed -n 's/^ *Executable .*(\(.*\))$/\1/p' <<<"$listed"
+}
+
+# Instructions of a whole run.
+count() {
+    local binary=$1 scenario=$2 steps=$3 log
+    log=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+        "$binary" --instructions "$scenario" --steps "$steps" 2>&1) || die "$log"
+    sed -n 's/^==[0-9]*== Collected : \([0-9]*\)$/\1/p' <<<"$log"
+}
+
+instructions() {
+    command -v valgrind >/dev/null ||
+        die 'valgrind is needed to count instructions: apt-get install valgrind'
+    local binary scenario first second
+    binary=$(latency_binary)
+    [[ -x $binary ]] || die "no benchmark was built: '$binary'"
+    printf '%-16s %s\n' scenario 'instructions per step'
+    for scenario in "$@"; do
+        first=$(count "$binary" "$scenario" "$short")
+        second=$(count "$binary" "$scenario" "$long")
+        [[ $first && $second ]] || die "valgrind counted nothing for $scenario"
+        printf '%-16s %10d\n' "$scenario" "$(((second - first) / (long - short)))"
+    done
+}
+
+case ${1:-} in
+-h | --help)
+    usage
+    ;;
+--parts)
+    parts "${@:2}"
+    ;;
+--latency)
+    latency "${@:2}"
+    ;;
+--instructions)
+    shift
+    (($# > 0)) || set -- "${scenarios[@]}"
+    instructions "$@"
+    ;;
+'')
+    parts
+    latency
+    if command -v valgrind >/dev/null; then
+        instructions "${scenarios[@]}"
+    else
+        printf '\ninstructions per step: not counted, there is no valgrind\n'
+    fi
+    printf '\n%s\n' 'Figures that are worth keeping go to docs/PERFORMANCE.md, with machine and commit:'
+    printf '  %s, %s\n' "$(git rev-parse --short HEAD 2>/dev/null || printf 'no commit')" \
+        "$(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(uname -sr)"
+    ;;
+*)
+    usage >&2
+    die "unknown option $1" 2
+    ;;
+esac
