@@ -47,7 +47,7 @@ step "tests"
 cargo test --workspace --locked
 
 step "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 if ! "$fast"; then
   step "release build"
