@@ -6,9 +6,9 @@
 //! valgrind --tool=callgrind latency --instructions SCENARIO --steps N
 //! ```
 //!
-//! The first form runs the embedded market twice, with the engine alone and with whole turns that are
-//! journaled as in live trading, and fails when a step allocates in which the engine had nothing to
-//! do. The second only works; `scripts/bench.sh --instructions` makes figures of it.
+//! The first form runs the embedded market twice, with the engine alone and with whole turns that
+//! are journaled as in live trading, and fails when a step allocates in which the engine had
+//! nothing to do. The second only works; `scripts/bench.sh --instructions` makes figures of it.
 
 #![expect(clippy::print_stdout, reason = "a report is what this program is for")]
 
@@ -100,13 +100,15 @@ fn distribution(
 ) -> usize {
     let mut market = Market::new(seed, journal);
     let end = START + Duration::from_secs(60 * minutes);
-    let wall = stopwatch();
+    let (wall, before) = (stopwatch(), ALLOCATIONS.get());
     let mut samples = Vec::with_capacity(1 << 20);
     while let Some(sample) = market.turn(end) {
         samples.push(sample);
     }
     let took = wall.elapsed();
-    println!("\n{title}: {} in {took:.2?}", counted(samples.len(), "step"));
+    println!("\n{title}: {} steps in {took:.2?}, market included", samples.len());
+    let inside: u64 = samples.iter().map(|sample| sample.allocations).sum();
+    println!("allocations: {inside} in steps, {} around them", ALLOCATIONS.get() - before - inside);
     println!(
         "{:<9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>12} {:>12}",
         "input", "steps", "p50", "p90", "p99", "p99.9", "max", "allocating", "allocs/step"
@@ -142,10 +144,6 @@ fn row<'a>(name: &str, samples: impl Iterator<Item = &'a Sample>) {
         times[times.len() - 1],
         allocations as f64 / times.len() as f64,
     );
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// What a step was about: the first of these that its batch contains.

@@ -43,15 +43,18 @@ fn main() {
 }
 
 /// A whole turn without a journal: the engine's step, and the clearing of its outputs.
-#[divan::bench(args = [Scenario::Diff, Scenario::Ticker, Scenario::Trade, Scenario::Timer], sample_count = SAMPLES, sample_size = STEPS)]
+#[divan::bench(
+    args = [Scenario::Diff, Scenario::Ticker, Scenario::Trade, Scenario::Timer],
+    sample_count = SAMPLES, sample_size = STEPS
+)]
 fn step(bencher: Bencher<'_, '_>, scenario: Scenario) {
     let mut scene = Scene::new(demo(), None);
     bencher.bench_local(|| scene.run(scenario));
     assert_eq!(scene.moved(), 0, "quotes were to stay");
 }
 
-/// The step alone in which the touch has moved and orders follow it. One step a sample, so the clock
-/// itself (some 20 ns) is in the figure.
+/// The step alone in which the touch has moved and orders follow it. One step a sample, so the
+/// clock itself (some 20 ns) is in the figure.
 #[divan::bench(sample_count = 1_000, sample_size = 1)]
 fn step_that_amends(bencher: Bencher<'_, '_>) {
     let scene = RefCell::new(Scene::new(restless(), None));
@@ -61,8 +64,12 @@ fn step_that_amends(bencher: Bencher<'_, '_>) {
     assert!(scene.borrow().moved() > 0, "quotes were to follow");
 }
 
-/// A whole turn on a depth update, the journal included.
-#[divan::bench(args = [Durability::EachBatch, Durability::Buffered], sample_count = SAMPLES, sample_size = STEPS)]
+/// A whole turn on a depth update, the journal included. These diffs come round again and compress
+/// better than a market's; the latency benchmark has those.
+#[divan::bench(
+    args = [Durability::EachBatch, Durability::Buffered],
+    sample_count = SAMPLES, sample_size = STEPS
+)]
 fn turn_with_journal(bencher: Bencher<'_, '_>, durability: Durability) {
     let disk = Disk::new();
     let config = demo();
@@ -99,7 +106,8 @@ fn decide(bencher: Bencher<'_, '_>, rungs: u8) {
 /// A depth update: 20 levels at the touch, or 68 scattered over the book as in recorded data.
 #[divan::bench(args = [20, 68], sample_count = SAMPLES, sample_size = STEPS)]
 fn book_diff(bencher: Bencher<'_, '_>, levels: usize) {
-    let scattered = |i: usize| ((i * i * 17) % 911) as i64 / if i % 3 == 0 { 1 } else { 30 };
+    let scattered =
+        |i: usize| ((i * i * 17) % 911) as i64 / if i.is_multiple_of(3) { 1 } else { 30 };
     let mut ring = match levels {
         20 => diffs(64, levels, |i| i as i64 / 2),
         _ => diffs(64, levels, scattered),
@@ -136,7 +144,10 @@ fn book_ticker(bencher: Bencher<'_, '_>) {
 }
 
 /// Both sides' plans: target and orders agree (`false`), or every rung has moved (`true`).
-#[divan::bench(args = [(1, false), (1, true), (10, false), (10, true)], sample_count = SAMPLES, sample_size = STEPS)]
+#[divan::bench(
+    args = [(1, false), (1, true), (10, false), (10, true)],
+    sample_count = SAMPLES, sample_size = STEPS
+)]
 fn converge_plan(bencher: Bencher<'_, '_>, (rungs, moved): (i64, bool)) {
     let rules = demo().desks[0].requote.clone();
     let now = START + Duration::from_secs(60);
@@ -258,7 +269,10 @@ fn snapshot_build(bencher: Bencher<'_, '_>) {
 }
 
 /// A batch of one diff from the embedded market, onto disk.
-#[divan::bench(args = [Durability::EachBatch, Durability::Buffered], sample_count = SAMPLES, sample_size = STEPS)]
+#[divan::bench(
+    args = [Durability::EachBatch, Durability::Buffered],
+    sample_count = SAMPLES, sample_size = STEPS
+)]
 fn journal_append(bencher: Bencher<'_, '_>, durability: Durability) {
     let disk = Disk::new();
     let mut journal = disk.journal(&demo(), durability);

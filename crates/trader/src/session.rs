@@ -58,6 +58,11 @@ impl std::error::Error for Refused {}
 
 /// `trader`: paper trading without any set-up.
 pub(crate) fn demo(options: &Demo) -> Result<u8> {
+    if options.speed == Pace::Max && options.duration.is_none() && options.replay.is_empty() {
+        return Err(anyhow::Error::new(Refused(String::from(
+            "--speed max on the simulated market never ends by itself: add --for, e.g. --for 10m",
+        ))));
+    }
     let seed = options.seed.map(|seed| seed.to_string());
     let mut set: Vec<(&str, &str)> = Vec::new();
     let infos = scan(&options.replay)?;
@@ -119,6 +124,7 @@ struct Session {
     session: u32,
     journal: Option<PathBuf>,
     log: LogHandle,
+    captures: Vec<CaptureInfo>,
     is_demo: bool,
 }
 
@@ -160,12 +166,33 @@ impl Session {
             controls: receiver,
         };
         let config = Arc::new(Mutex::new(config));
-        Ok(Self { config, source, paper, controls, instrument, session, journal, log, is_demo })
+        Ok(Self {
+            config,
+            source,
+            paper,
+            controls,
+            instrument,
+            session,
+            journal,
+            log,
+            captures: captures.to_vec(),
+            is_demo,
+        })
     }
 
     fn run(self, json: bool) -> Result<u8> {
-        let Self { config, source, paper, controls, instrument, session, journal, log, is_demo } =
-            self;
+        let Self {
+            config,
+            source,
+            paper,
+            controls,
+            instrument,
+            session,
+            journal,
+            log,
+            captures,
+            is_demo,
+        } = self;
         let log = Arc::new(log);
         let counts = Arc::clone(&log);
         let (hash, data_dir) = {
@@ -198,17 +225,22 @@ impl Session {
         if let Some(server) = server {
             server.stop();
         }
-        finish(result, journal.as_deref(), json)
+        finish(result, &captures, journal.as_deref(), json)
     }
 }
 
-fn finish(result: Result<Summary, PaperError>, journal: Option<&Path>, json: bool) -> Result<u8> {
+fn finish(
+    result: Result<Summary, PaperError>,
+    captures: &[CaptureInfo],
+    journal: Option<&Path>,
+    json: bool,
+) -> Result<u8> {
     let result = result?;
     let agrees = summary::venue_agrees(&result);
     if json {
-        say(format_args!("{:#}", summary::json(&result, journal)))?;
+        say(format_args!("{:#}", summary::json(&result, captures, journal)))?;
     } else {
-        say(format_args!("{}", summary::text(&result, journal)))?;
+        say(format_args!("{}", summary::text(&result, captures, journal)))?;
     }
     Ok(if agrees { FINE } else { FAILED })
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use binance::CaptureInfo;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use engine::Snapshot;
 use market::{Instrument, Side, Usd};
@@ -21,7 +22,7 @@ pub(crate) fn venue_agrees(summary: &Summary) -> bool {
 }
 
 /// The whole session in a table.
-pub(crate) fn text(summary: &Summary, journal: Option<&Path>) -> String {
+pub(crate) fn text(summary: &Summary, captures: &[CaptureInfo], journal: Option<&Path>) -> String {
     let (start, end) = summary.span;
     let seconds = end.since(start).as_secs_f64();
     let mut table = sheet();
@@ -37,6 +38,21 @@ pub(crate) fn text(summary: &Summary, journal: Option<&Path>) -> String {
             summary.took.as_secs_f64()
         ),
     );
+    for capture in captures {
+        row(
+            &mut table,
+            "data",
+            format!(
+                "{}: {} lines, {} depth changes, {} trades; {} gaps, {} bad lines",
+                capture.file.display(),
+                capture.lines,
+                capture.diffs,
+                capture.trades + capture.agg_trades,
+                capture.gaps,
+                capture.bad_lines
+            ),
+        );
+    }
     body(&mut table, &summary.snapshot);
     let agrees = match venue_agrees(summary) {
         true => String::from("yes: position and wallet equal, no order left"),
@@ -163,8 +179,16 @@ fn fills(spec: &Instrument, desk: &engine::snapshot::DeskView) -> String {
 }
 
 /// The whole session as JSON; money as exact decimal strings.
-pub(crate) fn json(summary: &Summary, journal: Option<&Path>) -> Value {
+pub(crate) fn json(summary: &Summary, captures: &[CaptureInfo], journal: Option<&Path>) -> Value {
     let (start, end) = summary.span;
+    let data = |capture: &CaptureInfo| {
+        json!({
+            "file": capture.file,
+            "lines": capture.lines,
+            "gaps": capture.gaps,
+            "bad_lines": capture.bad_lines,
+        })
+    };
     json!({
         "start": start.to_string(),
         "end": end.to_string(),
@@ -178,6 +202,7 @@ pub(crate) fn json(summary: &Summary, journal: Option<&Path>) -> Value {
             "fills": summary.truth.fills,
             "wallet": summary.truth.wallet.to_string(),
         },
+        "data": captures.iter().map(data).collect::<Vec<_>>(),
         "journal": journal,
         "engine": snapshot_json(&summary.snapshot),
     })

@@ -260,6 +260,7 @@ fn recorded_data_gives_fills_a_split_and_the_same_hash_each_time() {
     let fills = &first["engine"]["fills"];
     assert!(fills["buy"].as_u64().unwrap() + fills["sell"].as_u64().unwrap() > 0);
     assert_eq!(first["engine"]["orders"]["anomalies"], 0);
+    assert_eq!(first["data"][0]["gaps"], 0);
     let replayed = desk.json(&["replay", desk.journal().to_str().unwrap(), "--verify", "--json"]);
     assert_eq!(replayed["state_hash"], second["state_hash"]);
 }

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod converge;
+mod edges;
 mod flow;
 mod gate;
 mod honest;

@@ -1,7 +1,7 @@
 //! The HTTP API, the metrics listener and the console: read what a [`Shared`] shows, send what an
 //! operator wants.
 //!
-//! Who may do what is decided in [`guard`], once: a read takes a `Reader`, an action an `Operator`,
+//! Who may do what is decided in `guard`, once: a read takes a `Reader`, an action an `Operator`,
 //! and neither can be made anywhere else. Nothing here can hold the engine up.
 
 mod control;

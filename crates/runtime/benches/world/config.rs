@@ -80,11 +80,11 @@ pub(crate) fn strategy() -> BasicMmConfig {
         fee_edge: 0.0,
         volatility: VolatilityConfig {
             estimator: Estimator::Ewma,
-            grid: Duration::from_secs(1),
+            grid: Duration::from_millis(100),
             half_life: Duration::from_secs(30),
             bar: Duration::from_secs(10),
             bars: 30,
-            warmup: Duration::from_secs(10),
+            warmup: Duration::from_millis(500),
             floor: 1e-5,
             cap: 1e-3,
         },

@@ -282,7 +282,7 @@ pub(crate) fn diffs(
 ) -> Vec<[Input; 1]> {
     let change = |number: usize, side: Side| {
         let level = |i: usize| {
-            let gone = i % 10 >= 8 && number % 2 == 0;
+            let gone = i % 10 >= 8 && number.is_multiple_of(2);
             let qty = if gone { 0 } else { 4_000 + (number * 31 + i * 7) as u64 % 2_000 };
             let price = side.away(TOUCH[side.index()], Ticks::new(distance(i)));
             Level { price, qty: Qty::new(qty) }

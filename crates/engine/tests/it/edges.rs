@@ -1,0 +1,135 @@
+//! Corners that random walks meet too seldom.
+
+use engine::Output;
+use expect_test::expect;
+use market::venue::{AccountState, VenueCommand, VenueReport};
+use market::{FinePrice, Position, TradeId};
+
+use crate::rig::{Rig, config, usd};
+
+/// An account report that was written before the last fill.
+fn behind(position: i64, last_trade: Option<TradeId>) -> VenueReport {
+    VenueReport::Account(AccountState {
+        position: Position::new(position),
+        entry: FinePrice::ZERO,
+        wallet: usd("5000"),
+        open_orders: Vec::new(),
+        fills: Vec::new(),
+        last_trade,
+    })
+}
+
+fn asks_for_the_account(rig: &Rig) -> bool {
+    rig.last.iter().any(|output| match output {
+        Output::Venue(approved) => {
+            matches!(approved.command(), VenueCommand::QueryAccount { .. })
+        }
+        Output::Alert(_) | Output::Note(_) => false,
+    })
+}
+
+/// A venue whose queries lag behind its stream is asked again, but not as fast as it answers.
+#[test]
+fn an_account_report_from_the_past_is_not_answered_with_a_storm() {
+    let mut rig = Rig::quoting(config());
+    rig.script("fill bid 0.010\nfill ask 0.010\nstream down\nstream up");
+    let mut asked = 0;
+    for _ in 0..10 {
+        rig.report(behind(10, Some(TradeId(1))));
+        asked += u32::from(asks_for_the_account(&rig));
+    }
+    assert_eq!(asked, 0, "the question is repeated after a pause");
+    let log = rig.script("advance 1s");
+    assert_eq!(log.matches("query    account").count(), 1, "{log}");
+}
+
+/// The first trade of an account overtakes an answer that knows of none: old news, not drift.
+#[test]
+fn the_first_trade_ever_is_not_drift() {
+    let mut rig = Rig::quoting(config());
+    rig.script("advance 30s\nbook 2599.99 2600.01\narmed");
+    let log = rig.script("stream down\nstream up");
+    assert!(log.contains("query    account"), "{log}");
+    rig.script("fill no1 0.010");
+    rig.report(behind(0, None));
+    let log = rig.script("state");
+    assert!(!log.contains("drift"), "{log}");
+}
+
+/// After a halt that went well there is nothing left to sweep away; a later flatten starts fresh.
+#[test]
+fn flattening_after_a_halt_keeps_its_own_order() {
+    let mut rig = Rig::new(config());
+    expect![[r#""#]].assert_eq(&rig.script(
+        "start 0.030
+         book 2599.99 2600.01
+         ack all
+         halt
+         canceled bid
+         canceled ask
+         advance 10s
+         armed
+         book 2599.99 2600.01
+         flatten
+         ack no3
+         advance 1s
+         book 2599.99 2600.01
+         state",
+    ));
+}
+
+/// A position worth more than one order may be is worked down in pieces, resting ones too.
+#[test]
+fn flattening_rests_in_pieces_that_are_allowed() {
+    let mut config = config();
+    config.desks[0].limits.max_order_value = usd("60");
+    let mut rig = Rig::new(config);
+    expect![[r#""#]].assert_eq(&rig.script(
+        "start 0.050
+         book 2599.99 2600.01
+         ack all
+         flatten
+         canceled no1
+         ack no2
+         fill no2 0.023
+         state",
+    ));
+}
+
+/// Given up after three times "not found", and then the account lists it: it lives, so it is ours.
+#[test]
+fn an_order_given_up_but_listed_is_taken_back() {
+    let mut rig = Rig::new(config());
+    rig.script(
+        "start
+         book 2599.99 2600.01
+         ack ask
+         pause
+         advance 2s
+         found no1 nothing
+         advance 2s
+         found no1 nothing
+         advance 2s
+         found no1 nothing",
+    );
+    rig.sent[0].open = true;
+    expect![[r#""#]].assert_eq(&rig.script(
+        "state
+         stream down
+         stream up
+         account 0
+         found no1 open
+         state",
+    ));
+}
+
+/// News of an earlier amendment says nothing about the one under way.
+#[test]
+fn a_late_confirmation_does_not_settle_a_newer_amendment() {
+    let mut rig = Rig::quoting(config());
+    let bid = rig.named("bid");
+    rig.script("advance 1s\nfill bid 0.004\nbook 2589.99 2590.01");
+    let (price, qty) = (market::Price::new(259_870), market::Qty::new(10));
+    rig.report(VenueReport::Amended { client_id: bid, price, qty });
+    expect![[r#""#]].assert_eq(&rig.script("state\namended bid\nstate"));
+}
