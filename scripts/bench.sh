@@ -4,9 +4,10 @@ set -Eeuo pipefail
 
 usage() {
     cat <<'HELP'
-Usage: scripts/bench.sh [--parts [FILTER] | --latency [ARG...] | --instructions [SCENARIO...]]
+Usage: scripts/bench.sh [--parts [FILTER] | --latency [ARG...] | --instructions [SCENARIO...] |
+                         --start-up [RUNS] | --memory [SECONDS]]
 
-Without options: everything, one after the other.
+Without options: parts, latency, instructions and start-up, one after the other.
 
   --parts [FILTER]             how long the parts of a turn take (benches/turn.rs)
   --latency [ARG...]           distribution of step times over the demo market, and
@@ -14,6 +15,8 @@ Without options: everything, one after the other.
   --instructions [SCENARIO...] instructions per step, counted by valgrind: equal on every
                                run, however busy the machine; SCENARIO: diff ticker trade
                                timer amend journaled-diff
+  --start-up [RUNS]            time from starting the demo to its first order (5 runs)
+  --memory [SECONDS]           resident memory of the demo, every minute (600 seconds)
   --help                       this
 
 Examples:
@@ -75,6 +78,75 @@ instructions() {
     done
 }
 
+# Runs the demo for so many seconds in a directory of its own, on free ports, in the background.
+demo=
+scratch=
+trap 'stop_demo' EXIT
+
+start_demo() {
+    local trader=$root/target/release/trader
+    scratch=$(mktemp -d)
+    (cd -- "$scratch" && exec "$trader" --speed 1 --for "${1}s" \
+        --set api.listen=127.0.0.1:0 --set monitoring.prometheus_port=0) \
+        >"$scratch/out" 2>"$scratch/err" &
+    demo=$!
+}
+
+stop_demo() {
+    if [[ $demo ]]; then
+        kill "$demo" 2>/dev/null || true
+        wait "$demo" 2>/dev/null || true
+    fi
+    [[ -z $scratch ]] || rm -rf -- "$scratch"
+    demo='' scratch=''
+}
+
+milliseconds() {
+    date +%s%3N
+}
+
+# One run: asks for the orders until there is one, and prints the time at which it was sent.
+start_up_once() {
+    local begun address='' sent=''
+    begun=$(milliseconds)
+    start_demo 20
+    until [[ $sent ]]; do
+        kill -0 "$demo" 2>/dev/null || die "the demo ended: $(cat -- "$scratch/err")"
+        [[ $address ]] || address=$(sed -n 's|^console: \(http://[^/]*\)/.*|\1|p' "$scratch/out")
+        if [[ $address ]]; then
+            sent=$(curl -sf "$address/api/orders" | grep -o '"created_ms":[0-9]*' |
+                head -n 1 | cut -d: -f2) || sent=''
+        fi
+        sleep 0.02
+    done
+    printf ' %d' "$((sent - begun))"
+    stop_demo
+}
+
+start_up() {
+    cargo build --quiet --release -p trader
+    local run
+    printf 'first order sent, ms after the start:'
+    for ((run = 0; run < ${1:-5}; run++)); do
+        start_up_once
+    done
+    printf '\n'
+}
+
+memory() {
+    cargo build --quiet --release -p trader
+    local seconds=${1:-600} passed=0
+    start_demo "$((seconds + 5))"
+    printf 'seconds  VmRSS\n'
+    while ((passed < seconds)); do
+        local nap=$((seconds - passed < 60 ? seconds - passed : 60))
+        sleep "$nap"
+        ((passed += nap))
+        printf '%7d  %s\n' "$passed" "$(sed -n 's/^VmRSS:[[:space:]]*//p' "/proc/$demo/status")"
+    done
+    stop_demo
+}
+
 case ${1:-} in
 -h | --help)
     usage
@@ -90,6 +162,12 @@ case ${1:-} in
     (($# > 0)) || set -- "${scenarios[@]}"
     instructions "$@"
     ;;
+--start-up)
+    start_up "${2:-}"
+    ;;
+--memory)
+    memory "${2:-}"
+    ;;
 '')
     parts
     latency
@@ -98,6 +176,7 @@ case ${1:-} in
     else
         printf '\ninstructions per step: not counted, there is no valgrind\n'
     fi
+    start_up
     printf '\n%s\n' 'Figures that are worth keeping go to docs/PERFORMANCE.md, with machine and commit:'
     printf '  %s, %s\n' "$(git rev-parse --short HEAD 2>/dev/null || printf 'no commit')" \
         "$(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(uname -sr)"

@@ -23,6 +23,8 @@ const LEVEL_HOLD: Duration = Duration::from_secs(10);
 pub struct Engine {
     now: Nanos,
     session: u32,
+    /// Fingerprint of the configuration in force.
+    config: u64,
     sequence: u32,
     desks: Vec<Desk>,
     monitor: PnlMonitor,
@@ -61,6 +63,7 @@ impl Engine {
         Self {
             now: Nanos::ZERO,
             session: config.session,
+            config: fingerprint(&config),
             sequence: 0,
             monitor: PnlMonitor::new(&config.loss),
             breaker: Breaker::new(&config.breaker),
@@ -105,7 +108,8 @@ impl Engine {
         use std::hash::Hash;
         let mut hasher = SipHasher13::new();
         (self.level, self.level_held).hash(&mut hasher);
-        (self.now, self.session, self.sequence, self.initial, self.latches).hash(&mut hasher);
+        (self.now, self.session, self.config, self.sequence).hash(&mut hasher);
+        (self.initial, self.latches).hash(&mut hasher);
         self.monitor.hash(&mut hasher);
         self.breaker.hash(&mut hasher);
         self.desks.iter().for_each(|desk| desk.hash_into(&mut hasher));
@@ -187,7 +191,10 @@ impl Engine {
             }
             Control::Flatten => {
                 self.latches.halted = true;
-                self.desks.iter_mut().for_each(|desk| desk.flatten(now));
+                self.desks.iter_mut().for_each(|desk| {
+                    desk.stop_evacuating();
+                    desk.flatten(now);
+                });
                 "halted and flattening"
             }
             Control::ResetBreaker => {
@@ -213,6 +220,7 @@ impl Engine {
 
     fn configure(&mut self, config: &EngineConfig) {
         assert_eq!(config.desks.len(), self.desks.len(), "the set of instruments cannot change");
+        self.config = fingerprint(config);
         self.monitor.configure(&config.loss);
         self.breaker.configure(&config.breaker);
         for (desk, config) in self.desks.iter_mut().zip(&config.desks) {
@@ -428,6 +436,13 @@ impl Engine {
         all.extend(self.desks.iter_mut().flat_map(|desk| desk.utilisation(now)));
         all
     }
+}
+
+/// Equal for equal configurations; floats count by their shortest exact spelling.
+fn fingerprint(config: &EngineConfig) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(format!("{config:?}").as_bytes());
+    hasher.finish()
 }
 
 fn alert(out: &mut Vec<Output>, level: AlertLevel, kind: AlertKind, message: String) {

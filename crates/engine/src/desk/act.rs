@@ -140,10 +140,18 @@ impl Desk {
             && self.book_status(ctx.now) == BookStatus::Synced
             && let Some(touch) = self.book.best(held.opposite())
         {
-            let qty = position.abs().min(self.config.limits.max_order_qty);
+            let qty = position.abs().min(self.order_most(touch.price));
             quotes.push(held.opposite(), Quote { price: touch.price, qty });
         }
         quotes
+    }
+
+    /// The most that one order may be, at a price.
+    fn order_most(&self, price: Price) -> Qty {
+        let limits = &self.config.limits;
+        let lot = self.config.instrument.notional(price, Qty::new(1)).raw();
+        let lots = limits.max_order_value.raw() / lot.max(1);
+        limits.max_order_qty.min(Qty::new(u64::try_from(lots).unwrap_or(u64::MAX)))
     }
 
     /// The impatient phase of flattening: an IOC within the allowed slippage, one at a time.
@@ -164,10 +172,7 @@ impl Desk {
             Side::Buy => spec.price_at_or_below(mid + slip),
             Side::Sell => spec.price_at_or_above(mid - slip),
         };
-        let most =
-            self.config.limits.max_order_value.raw() / spec.notional(price, Qty::new(1)).raw();
-        let most = Qty::new(u64::try_from(most).unwrap_or(u64::MAX));
-        let qty = position.abs().min(self.config.limits.max_order_qty).min(most);
+        let qty = position.abs().min(self.order_most(price));
         self.flattening = Some(Flattening { take_at: ctx.now + TAKE_INTERVAL, ..flattening });
         self.place(ctx, side, Quote { price, qty }, TimeInForce::Ioc, true);
     }

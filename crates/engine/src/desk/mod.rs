@@ -54,7 +54,7 @@ struct Account {
     known: bool,
     /// A question is under way since then.
     asked: Option<Nanos>,
-    /// When to ask again although nothing is in doubt.
+    /// When to ask again: at once in doubt, else after a while.
     due: Nanos,
     /// The last of our trades contained in a position that both sides agreed on: whatever came later
     /// is asked for again, so that no lost report stays lost.
@@ -64,7 +64,7 @@ struct Account {
 impl Account {
     /// Something is not as it should be: ask at once, and do not quote before the answer.
     fn doubt(&mut self) {
-        (self.known, self.asked) = (false, None);
+        (self.known, self.asked, self.due) = (false, None, Nanos::ZERO);
     }
 }
 
@@ -318,6 +318,7 @@ impl Desk {
         self.ledger.hash(hasher);
         self.gate.hash_into(hasher);
         (self.account, self.opened, self.wallet, self.drift, self.stream_up).hash(hasher);
+        self.foreign.hash(hasher);
         (&self.foreign, self.dead_man, self.mark).hash(hasher);
         (self.funding_rate, self.next_funding).hash(hasher);
         (&self.wanted, &self.target, self.stirred, self.decided).hash(hasher);

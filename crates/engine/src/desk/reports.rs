@@ -14,6 +14,8 @@ use crate::snapshot::Counters;
 
 /// The account is compared with the venue's this often although nothing is in doubt.
 const RECONCILE_EVERY: Duration = Duration::from_secs(30);
+/// Between an account report from the past and the next question.
+const STALE_RETRY: Duration = Duration::from_millis(500);
 
 impl Desk {
     /// Takes in a report.
@@ -281,9 +283,9 @@ impl Desk {
             self.wallet = Some(state.wallet - self.ledger.cash());
             self.opened = true;
         }
-        if state.last_trade < self.ledger.last_trade() && state.last_trade.is_some() {
-            // The answer is older than a fill that overtook it: ask again.
-            self.account.due = ctx.now;
+        if state.last_trade < self.ledger.last_trade() {
+            // The answer is older than a fill that overtook it: ask again, but not in a storm.
+            self.account.due = ctx.now + STALE_RETRY;
             return;
         }
         self.compare_orders(ctx, at, state);

@@ -26,8 +26,7 @@ impl Desk {
             .then(|| self.book.updated() + config.limits.max_book_age + NANO);
         let account = match self.account.asked {
             Some(at) => Some(at + config.ack_timeout),
-            None if self.account.known => Some(self.account.due),
-            None => self.stream_up.then_some(now),
+            None => self.stream_up.then_some(self.account.due),
         };
         let hold = (self.hold_until > now).then_some(self.hold_until);
         let flatten = self.flattening.map(|flattening| flattening.take_at);
@@ -58,7 +57,7 @@ impl Desk {
         let account = &self.account;
         let due = match account.asked {
             Some(at) => ctx.now.since(at) >= self.config.ack_timeout,
-            None => self.stream_up && (!account.known || ctx.now >= account.due),
+            None => self.stream_up && ctx.now >= account.due,
         };
         if due {
             let since = self.opened.then(|| account.agreed.unwrap_or_default());

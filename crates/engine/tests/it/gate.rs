@@ -110,12 +110,14 @@ fn refused(answer: Result<Approved, Refusal>) -> Option<Refusal> {
     answer.err()
 }
 
+type Change = fn(&mut Case);
+
 /// One line of the table: a change that is just allowed, and the same one unit further.
 struct Line {
     what: &'static str,
     refusal: Refusal,
-    allowed: fn(&mut Case),
-    beyond: fn(&mut Case),
+    allowed: Change,
+    beyond: Change,
 }
 
 const UNIT: Usd = Usd::new(1);
@@ -320,7 +322,7 @@ fn open_orders_limit_new_orders_only() {
 }
 
 /// A violation of every rule, each by other means than all the others, so that any two can meet.
-fn violations() -> [(Refusal, fn(&mut Case)); 12] {
+fn violations() -> [(Refusal, Change); 12] {
     [
         (Refusal::Mode, |c| c.context.mode = Mode::Halted),
         (Refusal::NoReference, |c| c.context.mid = None),
@@ -676,7 +678,7 @@ fn a_missing_fill_leaves_no_room_for_an_amendment() {
     );
 }
 
-/// Used by the table above; a decimal that must fit.
+/// What every line above departs from.
 #[test]
 fn the_reference_order_passes() {
     let case = fine_order();

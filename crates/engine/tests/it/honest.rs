@@ -430,7 +430,7 @@ fn an_act(faults: bool) -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    #![proptest_config(cases(256))]
+    #![proptest_config(cases(1_200))]
 
     /// Late, repeated and disordered, but nothing lost: the limit holds at the venue at every moment,
     /// and when the storm is over both sides agree.

@@ -318,7 +318,7 @@ fn is_news(output: &Output) -> bool {
 }
 
 proptest! {
-    #![proptest_config(cases(192))]
+    #![proptest_config(cases(800))]
 
     #[test]
     fn the_same_inputs_give_the_same_outputs(turns in turns(true), fresh in any::<bool>()) {
