@@ -176,7 +176,6 @@ impl Desk {
         self.counters.fills[side] += 1;
         self.counters.filled_qty[side] += fill.qty;
         self.counters.filled_value[side] += paid * fill.side.sign();
-        ctx.breaker.success();
         ctx.note(Note::Filled { instrument, fill: *fill, position: self.ledger.position(), edge });
 
         let order = fill.client_id.and_then(|client_id| self.orders.get_mut(client_id));
@@ -189,6 +188,7 @@ impl Desk {
             ctx.alert(AlertLevel::Warning, AlertKind::ForeignOrder, message);
             return;
         };
+        ctx.breaker.success();
         if order.booked.is_zero() {
             self.counters.orders_filled += 1;
         }

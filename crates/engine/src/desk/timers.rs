@@ -37,7 +37,7 @@ impl Desk {
             hold,
             flatten,
             self.later,
-            self.escalate_at,
+            self.escalate_at.filter(|_| !self.orders.is_flat()),
             self.orders.next_deadline(),
             self.dead_man.until,
             Some(self.next_arming()),

@@ -224,7 +224,9 @@ impl Gate {
         let enlarges = enlarges(context.position, wish.side);
         match context.mode {
             Mode::Quoting => {}
-            Mode::ReduceOnly if !enlarges => {}
+            // Reducing only, even if everything on that side fills.
+            Mode::ReduceOnly
+                if !enlarges && context.working + wish.qty <= context.position.abs() => {}
             // Flattening runs while halted, and only with orders the venue itself keeps from opening.
             Mode::Halted if !enlarges && wish.reduce_only => {}
             Mode::ReduceOnly | Mode::Halted => return Err(Refusal::Mode),

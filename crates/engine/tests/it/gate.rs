@@ -143,10 +143,10 @@ fn lines_about_orders() -> Vec<Line> {
             |c| (c.context.mode, c.context.position) = (Mode::Halted, Position::new(-10)),
         ),
         line(
-            "reduce-only, short one lot is reduced by buying, flat is not",
+            "reduce-only, a short of ten lots is closed by buying ten, one of nine would be turned",
             Refusal::Mode,
-            |c| (c.context.mode, c.context.position) = (Mode::ReduceOnly, Position::new(-1)),
-            |c| c.context.mode = Mode::ReduceOnly,
+            |c| (c.context.mode, c.context.position) = (Mode::ReduceOnly, Position::new(-10)),
+            |c| (c.context.mode, c.context.position) = (Mode::ReduceOnly, Position::new(-9)),
         ),
         line(
             "without a mark the mid serves, without a mid nothing does",
