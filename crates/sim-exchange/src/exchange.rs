@@ -15,9 +15,9 @@ use crate::faults::Faults;
 use crate::latency::Wire;
 use crate::mark::MarkModel;
 use crate::publish::Publisher;
-use crate::truth::Truth;
+use crate::truth::{AccountEvent, Truth};
 use crate::turn::{self, Deadline};
-use crate::venue::{Liquidity, Taker, Terms, Venue};
+use crate::venue::{Liquidity, Outgoing, Taker, Terms, Venue};
 
 /// A hand reaching into the market, for tests. Acts at the instant of the last step; what follows
 /// comes out of the next one.
@@ -56,17 +56,19 @@ pub enum Injection {
 /// A whole market seen by one trader.
 #[derive(Clone, Debug)]
 pub struct SimExchange {
-    now: Nanos,
+    pub(crate) now: Nanos,
     balance: Usd,
     opening: Option<Nanos>,
-    venue: Venue,
-    book: OrderBook,
+    pub(crate) venue: Venue,
+    pub(crate) book: OrderBook,
     crowd: Crowd,
     mark: MarkModel,
     publisher: Publisher,
-    wire: Wire,
+    pub(crate) wire: Wire,
     /// Arrived while nobody stepped.
-    ready: Vec<SimOutput>,
+    pub(crate) ready: Vec<SimOutput>,
+    /// Reports of every account, when they are kept.
+    pub(crate) events: Vec<AccountEvent>,
 }
 
 impl SimExchange {
@@ -90,6 +92,7 @@ impl SimExchange {
             publisher: Publisher::new(config.diff_interval),
             wire: Wire::new(config.seed, config.latency, config.faults),
             ready: Vec::new(),
+            events: Vec::new(),
         };
         machine.crowd.seed_book(config.start, &mut machine.venue, &mut machine.book);
         machine.publisher.diff(&mut machine.book);
@@ -250,7 +253,7 @@ impl SimExchange {
         turn::earliest(&candidates)
     }
 
-    fn run(&mut self, now: Nanos, out: &mut Vec<SimOutput>) {
+    pub(crate) fn run(&mut self, now: Nanos, out: &mut Vec<SimOutput>) {
         while let Some((at, deadline)) = self.next().filter(|&(at, _)| at <= now) {
             self.now = self.now.max(at);
             self.happen(self.now, deadline, out);
@@ -305,9 +308,12 @@ impl SimExchange {
     }
 
     /// Sends out what the last event caused.
-    fn settle(&mut self, now: Nanos) {
+    pub(crate) fn settle(&mut self, now: Nanos) {
         for outgoing in self.venue.reports.drain(..) {
-            if outgoing.account == AccountId::TRADER {
+            if let Some(after) = outgoing.after {
+                let Outgoing { account, report, .. } = outgoing;
+                self.events.push(AccountEvent { account, at: now, report, after });
+            } else if outgoing.account == AccountId::TRADER {
                 self.wire.report(now, outgoing.report, outgoing.stream);
             }
         }

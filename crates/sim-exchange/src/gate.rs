@@ -152,7 +152,7 @@ impl Venue {
         let price = if market && !self.mark.is_zero() { self.mark } else { fine.max(self.mark) };
         let equity =
             account.ledger.wallet + account.ledger.unrealized(instrument, self.mark_or(fine));
-        instrument.value_at(price, worst).abs() <= equity * i64::from(self.terms.leverage)
+        instrument.value_at(price, worst).abs() <= equity * i64::from(account.leverage)
     }
 
     fn mark_or(&self, fallback: FinePrice) -> FinePrice {

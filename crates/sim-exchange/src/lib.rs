@@ -10,7 +10,7 @@
 //! it does with each command), `gate` (what it accepts), `matching` (trades and fills), `truth` (what
 //! auditors see), `latency` (the wire), `publish` (public market data), `mark` (mark price and
 //! funding), `turn` (what both machines share), `fair`, `makers` and `crowd` (everybody else),
-//! [`exchange`] and [`recorded`] (the two machines).
+//! [`exchange`] and [`recorded`] (the two machines), `host` (the first one serving many accounts).
 
 pub mod account;
 pub mod book;
@@ -20,6 +20,7 @@ pub mod exchange;
 mod fair;
 pub mod faults;
 mod gate;
+mod host;
 mod latency;
 mod makers;
 mod mark;
@@ -39,7 +40,7 @@ pub use config::{AccountId, CrowdConfig, Fees, Latency, RateLimits, RecordedConf
 pub use exchange::{Injection, SimExchange};
 pub use faults::{Faults, Ppm};
 pub use recorded::RecordedMarket;
-pub use truth::Truth;
+pub use truth::{AccountEvent, Standing, Truth};
 
 /// What reaches the trader.
 #[derive(Clone, Debug, PartialEq, Eq)]

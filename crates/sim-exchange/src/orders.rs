@@ -87,6 +87,8 @@ impl Order {
 pub(crate) struct Account {
     pub(crate) ledger: Ledger,
     pub(crate) dead_man: Option<Nanos>,
+    /// Initial margin is notional divided by this.
+    pub(crate) leverage: u32,
     open: BTreeMap<VenueOrderId, Order>,
     ended: BTreeMap<VenueOrderId, Order>,
     names: BTreeMap<ClientOrderId, VenueOrderId>,
@@ -95,10 +97,11 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(wallet: Usd) -> Self {
+    pub(crate) fn new(wallet: Usd, leverage: u32) -> Self {
         Self {
             ledger: Ledger::new(wallet),
             dead_man: None,
+            leverage,
             open: BTreeMap::new(),
             ended: BTreeMap::new(),
             names: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! The venue's own view of an account, for auditors and session summaries.
 
-use market::venue::OpenOrder;
+use market::venue::{OpenOrder, VenueReport};
 use market::{FinePrice, Nanos, Position, TradeId, Usd};
 
 use crate::config::AccountId;
@@ -37,7 +37,47 @@ pub struct Truth {
     pub mark: FinePrice,
 }
 
+/// An account's holding and cash right after a report about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Signed holding.
+    pub position: Position,
+    /// Average entry price; zero when flat.
+    pub entry: FinePrice,
+    /// What the holding cost; negative for shorts.
+    pub cost: Usd,
+    /// Wallet balance, unrealized PnL not included.
+    pub wallet: Usd,
+    /// Realized PnL so far, fees and funding not included.
+    pub realized: Usd,
+}
+
+/// A report to one account, in the order in which the venue made them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountEvent {
+    /// To whom.
+    pub account: AccountId,
+    /// When.
+    pub at: Nanos,
+    /// What.
+    pub report: VenueReport,
+    /// The account right after it.
+    pub after: Standing,
+}
+
 impl Venue {
+    /// Holding and cash of an account.
+    pub(crate) fn standing(&self, id: AccountId) -> Standing {
+        let ledger = &self.account(id).ledger;
+        Standing {
+            position: ledger.position,
+            entry: ledger.entry(&self.terms.instrument),
+            cost: ledger.cost,
+            wallet: ledger.wallet,
+            realized: ledger.realized,
+        }
+    }
+
     /// The truth about an account.
     pub(crate) fn truth(&self, id: AccountId) -> Truth {
         let account = self.account(id);

@@ -17,6 +17,7 @@ use market::{
 use crate::config::{AccountId, Fees, RateLimits};
 use crate::gate::would_take;
 use crate::orders::{Account, Order, State};
+use crate::truth::Standing;
 
 /// What an order can trade with.
 pub(crate) trait Liquidity {
@@ -65,6 +66,8 @@ pub(crate) struct Outgoing {
     pub(crate) report: VenueReport,
     /// Whether it is news on the user stream rather than the answer to a request.
     pub(crate) stream: bool,
+    /// The account right after it, when everything is kept.
+    pub(crate) after: Option<Standing>,
 }
 
 /// Terms on which everybody trades.
@@ -92,26 +95,30 @@ pub(crate) struct Venue {
     pub(crate) reports: Vec<Outgoing>,
     /// Public prints to be published, drained by the machine around.
     pub(crate) prints: Vec<Trade>,
+    /// Whether reports of every account are kept, with the account's standing after each.
+    pub(crate) keeps_all: bool,
 }
 
 impl Venue {
     pub(crate) fn new(terms: Terms, mark: FinePrice, balance: Usd) -> Self {
+        let leverage = terms.leverage;
         Self {
             terms,
             mark,
-            accounts: vec![(AccountId::TRADER, Account::new(balance))],
+            accounts: vec![(AccountId::TRADER, Account::new(balance, leverage))],
             crowd: Position::ZERO,
             next_order: 1,
             next_trade: 1,
             reports: Vec::new(),
             prints: Vec::new(),
+            keeps_all: false,
         }
     }
 
     /// Opens a further account, unless it exists.
     pub(crate) fn open_account(&mut self, id: AccountId, balance: Usd) {
         if let Err(index) = self.accounts.binary_search_by_key(&id, |(id, _)| *id) {
-            self.accounts.insert(index, (id, Account::new(balance)));
+            self.accounts.insert(index, (id, Account::new(balance, self.terms.leverage)));
         }
     }
 
@@ -233,14 +240,14 @@ impl Venue {
         }
     }
 
-    fn cancel_all<L: Liquidity>(&mut self, book: &mut L, now: Nanos, id: AccountId, stream: bool) {
+    pub(crate) fn cancel_all<L: Liquidity>(&mut self, book: &mut L, now: Nanos, id: AccountId, stream: bool) {
         let open: Vec<_> = self.account(id).open_orders().map(|order| order.venue_id).collect();
         for order in open {
             self.withdraw(book, now, id, order, stream);
         }
     }
 
-    fn withdraw<L: Liquidity>(
+    pub(crate) fn withdraw<L: Liquidity>(
         &mut self,
         book: &mut L,
         now: Nanos,
@@ -257,8 +264,7 @@ impl Venue {
         let ended = self.account_mut(id).end(now, order, Outcome::Canceled);
         let (name, filled) = (ended.client_id, ended.filled);
         if let Some(client_id) = name {
-            let report = VenueReport::Canceled { client_id, filled };
-            self.reports.push(Outgoing { account: id, report, stream });
+            self.say(id, VenueReport::Canceled { client_id, filled }, stream);
         }
     }
 
@@ -332,11 +338,16 @@ impl Venue {
     }
 
     fn reply(&mut self, account: AccountId, report: VenueReport) {
-        self.reports.push(Outgoing { account, report, stream: false });
+        self.say(account, report, false);
     }
 
     pub(crate) fn news(&mut self, account: AccountId, report: VenueReport) {
-        self.reports.push(Outgoing { account, report, stream: true });
+        self.say(account, report, true);
+    }
+
+    fn say(&mut self, account: AccountId, report: VenueReport, stream: bool) {
+        let after = self.keeps_all.then(|| self.standing(account));
+        self.reports.push(Outgoing { account, report, stream, after });
     }
 
     /// Feeds everything that decides future behaviour into a hasher.
