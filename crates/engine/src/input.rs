@@ -22,7 +22,8 @@ pub enum Input {
 pub enum Control {
     /// Withdraw all quotes until resumed.
     Pause,
-    /// Lift a pause; with `clear_halt`, deliberately lift a halt or a latched loss limit too.
+    /// Lift a pause; with `clear_halt`, deliberately lift a halt, a latched drawdown or a
+    /// position difference too. The daily loss limit is not lifted by hand.
     Resume {
         /// Whether a halt is lifted as well.
         clear_halt: bool,

@@ -7,6 +7,9 @@
 //! ask for), [`config`], `desk` (one instrument), [`orders`], [`ledger`], [`risk`], [`snapshot`] (the
 //! only thing the outside may see of the inside).
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::wildcard_enum_match_arm)]
+#![deny(clippy::float_arithmetic)]
+
 pub mod config;
 mod desk;
 pub mod input;

@@ -100,6 +100,7 @@ impl Decimal {
     }
 
     /// The nearest float, for strategies, charts and metrics. Never parsed back into money.
+    #[expect(clippy::float_arithmetic, reason = "a door for strategies and displays; no money")]
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / 1e8
     }

@@ -229,16 +229,19 @@ impl Instrument {
     }
 
     /// A strategy's price rounded down to a level; `None` for NaN, infinite, or not positive.
+    #[expect(clippy::float_arithmetic, reason = "a door for strategies and displays; no money")]
     pub fn float_at_or_below(&self, price: f64) -> Option<Price> {
         level_from_float((price / self.tick_f64() + 1e-9).floor())
     }
 
     /// A strategy's price rounded up to a level; `None` for NaN, infinite, or not positive.
+    #[expect(clippy::float_arithmetic, reason = "a door for strategies and displays; no money")]
     pub fn float_at_or_above(&self, price: f64) -> Option<Price> {
         level_from_float((price / self.tick_f64() - 1e-9).ceil())
     }
 
     /// A strategy's quantity cut down to whole lots; `None` for NaN, infinite or negative.
+    #[expect(clippy::float_arithmetic, reason = "a door for strategies and displays; no money")]
     pub fn float_qty_at_most(&self, qty: f64) -> Option<Qty> {
         let lots = (qty / self.step_f64() + 1e-9).floor();
         (0.0..9e15).contains(&lots).then_some(Qty::new(lots as u64))
@@ -260,11 +263,13 @@ impl Instrument {
     }
 
     /// Lots as a float in base asset, for strategies.
+    #[expect(clippy::float_arithmetic, reason = "a door for strategies and displays; no money")]
     pub fn qty_f64(&self, qty: Qty) -> f64 {
         qty.raw() as f64 * self.step_f64()
     }
 
     /// A holding as a float in base asset, for strategies.
+    #[expect(clippy::float_arithmetic, reason = "a door for strategies and displays; no money")]
     pub fn position_f64(&self, position: Position) -> f64 {
         position.raw() as f64 * self.step_f64()
     }

@@ -5,6 +5,9 @@
 //! integers), [`event`] (what the market tells us), [`book`] (L2 depth that knows whether it may be
 //! trusted), [`venue`] (the order protocol every venue speaks).
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::wildcard_enum_match_arm)]
+#![deny(clippy::float_arithmetic)]
+
 pub mod book;
 pub mod decimal;
 pub mod event;

@@ -27,6 +27,7 @@ impl Nanos {
     }
 
     /// Seconds since the epoch as a float, for charts and metrics.
+    #[expect(clippy::float_arithmetic, reason = "a door for strategies and displays; no money")]
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }

@@ -370,6 +370,7 @@ impl Usd {
     }
 
     /// The nearest float, for charts and metrics. Never turned back into money.
+    #[expect(clippy::float_arithmetic, reason = "a door for strategies and displays; no money")]
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / 1e18
     }
@@ -386,6 +387,7 @@ impl Usd {
     }
 
     /// The fraction `self / whole` as a float for utilisation displays; zero when `whole` is zero.
+    #[expect(clippy::float_arithmetic, reason = "a door for strategies and displays; no money")]
     pub fn ratio(self, whole: Self) -> f64 {
         if whole.0 == 0 { 0.0 } else { self.0 as f64 / whole.0 as f64 }
     }

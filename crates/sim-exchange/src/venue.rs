@@ -240,7 +240,13 @@ impl Venue {
         }
     }
 
-    pub(crate) fn cancel_all<L: Liquidity>(&mut self, book: &mut L, now: Nanos, id: AccountId, stream: bool) {
+    pub(crate) fn cancel_all<L: Liquidity>(
+        &mut self,
+        book: &mut L,
+        now: Nanos,
+        id: AccountId,
+        stream: bool,
+    ) {
         let open: Vec<_> = self.account(id).open_orders().map(|order| order.venue_id).collect();
         for order in open {
             self.withdraw(book, now, id, order, stream);

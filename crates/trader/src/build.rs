@@ -133,7 +133,12 @@ fn lots(instrument: &Instrument, key: &str, value: Decimal) -> Result<Qty> {
 pub(crate) fn simulated(config: &Config, instrument: Instrument, start: Nanos) -> SimConfig {
     let (simulation, fees) = (&config.simulation, &config.exchange.fees);
     let latency = &simulation.latency;
+    let start_price = match instrument.rules().base.as_str() {
+        "BTC" => 61_800,
+        _ => 2_610,
+    };
     SimConfig {
+        start_price: Decimal::from_units(start_price * Decimal::SCALE),
         balance: Usd::from_decimal(simulation.balance),
         fees: Fees { maker: Rate::from_decimal(fees.maker), taker: Rate::from_decimal(fees.taker) },
         latency: Latency::constant(latency.feed, latency.entry, latency.response),

@@ -80,7 +80,9 @@ Also spelled: trader -config configs/config.yaml -check")]
         json: bool,
     },
     /// Re-run a recorded session.
-    #[command(after_help = "Example: trader replay data/journal/65f0c1d2-1767571200 --verify")]
+    #[command(
+        after_help = "Example: trader replay data/journal/00000001-20261122T214602770Z --verify"
+    )]
     Replay {
         /// The journal of the session: its folder, or one of its segments.
         journal: PathBuf,

@@ -15,6 +15,19 @@ use clap::Parser;
 
 use cli::{BreakerAction, Cli, Command};
 
+/// The error with its causes, each said once: many errors name their cause themselves.
+fn explain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        if text.is_empty() {
+            cause
+        } else if text.contains(&cause) {
+            text
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
+}
+
 /// All went well.
 const FINE: u8 = 0;
 /// The check or run failed.
@@ -35,9 +48,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Status(at)) => remote::status(&at),
         Some(Command::Pause(at)) => remote::control(&at, "pause", &serde_json::json!({})),
-        Some(Command::Resume { remote, clear_halt }) => {
-            remote::control(&remote, "resume", &serde_json::json!({ "clear_halt": clear_halt }))
-        }
+        Some(Command::Resume { remote, clear_halt }) => remote::resume(&remote, clear_halt),
         Some(Command::Halt(at)) => remote::control(&at, "halt", &serde_json::json!({})),
         Some(Command::Flatten(at)) => remote::control(&at, "flatten", &serde_json::json!({})),
         Some(Command::Reload(at)) => remote::control(&at, "reload", &serde_json::json!({})),
@@ -48,7 +59,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", explain(&error));
             let usage = error.is::<ops::config::Faults>() || error.is::<session::Refused>();
             ExitCode::from(if usage { USAGE } else { FAILED })
         }

@@ -26,6 +26,19 @@ pub(crate) fn status(at: &Remote) -> Result<u8> {
     Ok(FINE)
 }
 
+/// Lifts a pause and says so if a halt is still in the way.
+pub(crate) fn resume(at: &Remote, clear_halt: bool) -> Result<u8> {
+    let code = control(at, "resume", &serde_json::json!({ "clear_halt": clear_halt }))?;
+    let url = format!("http://{}/api/risk/status", at.api);
+    let token = token(at)?.unwrap_or_default();
+    let request = agent().get(&url).header("Authorization", format!("Bearer {token}"));
+    let risk = answer(at, request.call())?;
+    if !clear_halt && risk["halted"] == Value::Bool(true) {
+        bail!("trading is still halted: `trader resume --clear-halt` lifts a halt deliberately");
+    }
+    Ok(code)
+}
+
 /// Sends a control request.
 pub(crate) fn control(at: &Remote, action: &str, body: &Value) -> Result<u8> {
     let token = token(at)?.ok_or_else(|| {

@@ -214,7 +214,13 @@ impl Session {
         let is_bounded = paper.until.is_some();
         let server = match is_batch {
             true => None,
-            false => Some(Server::start(&config, Arc::clone(&shared), sink, &data_dir, is_demo)?),
+            false => Some(Server::start(
+                &config,
+                Arc::clone(&shared),
+                sink,
+                &data_dir,
+                is_demo && !json,
+            )?),
         };
         let bar = (is_batch && is_bounded).then(|| progress_bar("trading"));
         let mut glue = Glue { recorder, bar, journaled: 0 };
@@ -225,7 +231,7 @@ impl Session {
         if let Some(server) = server {
             server.stop();
         }
-        finish(result, &captures, journal.as_deref(), json)
+        finish(result, &captures, journal.as_deref(), json, is_demo)
     }
 }
 
@@ -234,13 +240,17 @@ fn finish(
     captures: &[CaptureInfo],
     journal: Option<&Path>,
     json: bool,
+    is_demo: bool,
 ) -> Result<u8> {
     let result = result?;
     let agrees = summary::venue_agrees(&result);
     if json {
         say(format_args!("{:#}", summary::json(&result, captures, journal)))?;
-    } else {
+    } else if is_demo {
         say(format_args!("{}", summary::text(&result, captures, journal)))?;
+    } else {
+        // Standard output may be the log.
+        eprintln!("{}", summary::text(&result, captures, journal));
     }
     Ok(if agrees { FINE } else { FAILED })
 }
@@ -343,7 +353,7 @@ impl Server {
         shared: Arc<Shared>,
         control: ControlSink,
         data_dir: &Path,
-        is_demo: bool,
+        to_stdout: bool,
     ) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -356,7 +366,7 @@ impl Server {
         };
         let metrics = SocketAddr::from((Ipv4Addr::LOCALHOST, metrics_port));
         let listeners = runtime.block_on(Listeners::bind(address, Some(metrics)))?;
-        announce(&listeners, &token, data_dir, is_demo)?;
+        announce(&listeners, &token, data_dir, to_stdout)?;
         let shown = Arc::clone(config);
         let api = ApiConfig {
             token,
@@ -383,18 +393,20 @@ impl Server {
     }
 }
 
-/// Tells where the console is. In the demo, on a terminal, the link carries the token; a terminal is
-/// not a log.
-fn announce(listeners: &Listeners, token: &Token, data_dir: &Path, is_demo: bool) -> Result<()> {
+/// Tells where the console is: the demo on standard output, where the link carries the token if that
+/// is a terminal (a terminal is not a log); otherwise on standard error, for the log may be on the
+/// other.
+fn announce(listeners: &Listeners, token: &Token, data_dir: &Path, to_stdout: bool) -> Result<()> {
     let address = listeners.api_address()?;
-    let mut stdout = std::io::stdout();
-    if is_demo && stdout.is_terminal() {
-        writeln!(stdout, "console: http://{address}/#token={}", token.expose())?;
+    let file = data_dir.join("api.token");
+    let line = format!("console: http://{address}/ (token for its buttons: {})", file.display());
+    if to_stdout && std::io::stdout().is_terminal() {
+        say(format_args!("console: http://{address}/#token={}", token.expose()))?;
+    } else if to_stdout {
+        say(format_args!("{line}"))?;
     } else {
-        let file = data_dir.join("api.token");
-        writeln!(stdout, "console: http://{address}/ (token for its buttons: {})", file.display())?;
+        eprintln!("{line}");
     }
-    stdout.flush()?;
     Ok(())
 }
 
@@ -435,11 +447,13 @@ fn control_sink(
         ControlRequest::Engine(control) => send(&controls, control),
         ControlRequest::LogLevel(level) => {
             let wrong = |_| ControlError::Invalid(format!("no log level {level}"));
-            log.set_level(level.parse::<Level>().map_err(wrong)?);
+            let level = level.parse::<Level>().map_err(wrong)?;
+            log.set_level(level);
+            config.lock().expect("nobody panics while holding it").logging.level = level;
             Ok(())
         }
         ControlRequest::Reload => {
-            let result = reload(&config, source.as_deref(), &instrument, session)
+            let result = reload(&config, source.as_deref(), &instrument, session, &log)
                 .map_err(|error| ControlError::Invalid(format!("{error:#}")))
                 .and_then(|engine| send(&controls, Control::Configure(Box::new(engine))));
             shared.reloaded(result.is_ok());
@@ -461,6 +475,7 @@ fn reload(
     source: Option<&Path>,
     instrument: &Instrument,
     session: u32,
+    log: &LogHandle,
 ) -> Result<engine::EngineConfig> {
     let Some(path) = source else { bail!("the demo has no configuration file to read again") };
     let new = ops::config::load(path, &ops::config::process_env)?;
@@ -481,6 +496,7 @@ fn reload(
     for change in &changes {
         tracing::info!("reload: {} from {} to {}", change.key.path, change.from, change.to);
     }
+    log.set_level(new.logging.level);
     *config = new;
     Ok(engine)
 }

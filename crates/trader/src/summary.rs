@@ -5,6 +5,7 @@ use std::path::Path;
 use binance::CaptureInfo;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use engine::Snapshot;
+use engine::risk::Standstill;
 use market::{Instrument, Side, Usd};
 use runtime::Summary;
 use serde_json::{Value, json};
@@ -98,37 +99,7 @@ fn row(table: &mut Table, name: &str, value: String) {
 fn body(table: &mut Table, snapshot: &Snapshot) {
     let pnl = &snapshot.pnl;
     for desk in &snapshot.desks {
-        let (spec, counters) = (&desk.instrument, &desk.counters);
-        let quote = &spec.rules().quote;
-        row(
-            table,
-            spec.symbol(),
-            format!(
-                "{} placed, {} amended, {} canceled; {} rejected, {} post-only rejected, {} refused, \
-                 {} in doubt, {} anomalies",
-                counters.placed,
-                counters.amended,
-                counters.canceled,
-                counters.rejected,
-                counters.post_only_rejected,
-                counters.refused,
-                counters.in_doubt,
-                counters.anomalies,
-            ),
-        );
-        row(table, "fills", fills(spec, desk));
-        row(
-            table,
-            "position",
-            format!(
-                "{} {} at {} (mark {})",
-                spec.position_decimal(desk.position),
-                spec.rules().base,
-                desk.entry,
-                desk.mark.map_or_else(|| String::from("unknown"), |mark| mark.to_string()),
-            ),
-        );
-        row(table, "PnL", format!("{:.4} {quote}", pnl.total));
+        of_desk(table, desk, pnl);
     }
     row(
         table,
@@ -165,6 +136,49 @@ fn body(table: &mut Table, snapshot: &Snapshot) {
             pnl.max_drawdown * 100.0
         ),
     );
+}
+
+fn of_desk(table: &mut Table, desk: &engine::snapshot::DeskView, pnl: &engine::snapshot::PnlView) {
+    let (spec, counters) = (&desk.instrument, &desk.counters);
+    let quote = &spec.rules().quote;
+    row(
+        table,
+        spec.symbol(),
+        format!(
+            "{} placed, {} amended, {} canceled; {} rejected, {} post-only rejected, {} refused, \
+             {} in doubt, {} anomalies",
+            counters.placed,
+            counters.amended,
+            counters.canceled,
+            counters.rejected,
+            counters.post_only_rejected,
+            counters.refused,
+            counters.in_doubt,
+            counters.anomalies,
+        ),
+    );
+    let missing: Vec<_> = desk
+        .standstill
+        .iter()
+        .filter(|why| **why != Standstill::Shutdown)
+        .map(|why| why.name())
+        .collect();
+    if counters.placed == 0 && !missing.is_empty() {
+        row(table, "not quoted", format!("because of {}", missing.join(", ")));
+    }
+    row(table, "fills", fills(spec, desk));
+    row(
+        table,
+        "position",
+        format!(
+            "{} {} at {} (mark {})",
+            spec.position_decimal(desk.position),
+            spec.rules().base,
+            desk.entry,
+            desk.mark.map_or_else(|| String::from("unknown"), |mark| mark.to_string()),
+        ),
+    );
+    row(table, "PnL", format!("{:.4} {quote}", pnl.total));
 }
 
 fn fills(spec: &Instrument, desk: &engine::snapshot::DeskView) -> String {

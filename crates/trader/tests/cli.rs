@@ -353,9 +353,9 @@ fn a_configuration_is_reloaded_all_or_nothing() {
     let path = desk.0.join("config.yaml");
     fs::write(&path, &config).unwrap();
     let mut child =
-        desk.command(&["run", "--config", "config.yaml"]).stdout(Stdio::piped()).spawn().unwrap();
+        desk.command(&["run", "--config", "config.yaml"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
     let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let reload = || desk.run(&["reload", "--api", &address]);
 

@@ -179,6 +179,7 @@ impl Desk {
 
     /// Price differences that are noise, in ticks. As the order rate nears its limit more counts as
     /// noise, so that the limit is not met with half of the quotes moved.
+    #[expect(clippy::float_arithmetic, reason = "displays and tolerances; no money")]
     fn tolerance(&mut self, now: Nanos) -> Ticks {
         let (_, minute) = self.gate.rates(now);
         let calm = match u64::from(minute) * 100

@@ -274,7 +274,6 @@ impl Desk {
                 | Standstill::BreakerOpen
                 | Standstill::Drift
                 | Standstill::Paused
-                | Standstill::OrderRate
                 | Standstill::Warmup,
             )
             | None => return,

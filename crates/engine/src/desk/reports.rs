@@ -140,9 +140,10 @@ impl Desk {
         let instrument = self.config.instrument.id;
         let known = self.orders.get_mut(client_id).is_some_and(|order| order.state.is_exposed());
         if known && request == RequestKind::Place {
-            match reason {
-                RejectReason::WouldTake => self.counters.post_only_rejected += 1,
-                _ => self.counters.rejected += 1,
+            if reason == RejectReason::WouldTake {
+                self.counters.post_only_rejected += 1;
+            } else {
+                self.counters.rejected += 1;
             }
         }
         ctx.note(Note::Rejected { instrument, client_id, request, reason });

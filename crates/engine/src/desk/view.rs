@@ -88,6 +88,7 @@ impl Desk {
 
     /// How much of the tightest limit of this desk is used: the position held, or the orders of the
     /// last minute. Those of the last second come in bursts by design.
+    #[expect(clippy::float_arithmetic, reason = "displays and tolerances; no money")]
     pub(crate) fn pressure(&mut self, now: Nanos) -> f64 {
         let (_, minute) = self.gate.rates(now);
         let limits = self.gate.limits();

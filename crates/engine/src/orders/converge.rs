@@ -164,6 +164,7 @@ fn distance(a: Price, b: Price) -> Ticks {
 ///
 /// A partly filled order may be smaller: what is left of it keeps its place in the queue, which an
 /// amendment would lose.
+#[expect(clippy::float_arithmetic, reason = "displays and tolerances; no money")]
 fn is_close(order: &Order, want: Qty, tolerance: f64) -> bool {
     let have = order.remaining();
     if have <= want && !order.filled.is_zero() {

@@ -122,7 +122,7 @@ impl Breaker {
         }
     }
 
-    /// A hard limit is breached: open at once; while it lasts, the trial is put off.
+    /// A hard limit is breached: open at once, and put a trial off by a whole time-out.
     pub fn trip(&mut self, now: Nanos, reason: &'static str) {
         if !self.is_open() {
             self.opened += 1;

@@ -67,8 +67,6 @@ pub enum Standstill {
     Paused,
     /// The position is beyond its limit: only reducing orders.
     PositionLimit,
-    /// The venue asked us to slow down: only reducing orders.
-    OrderRate,
     /// Signals are still warming up; the strategy does not quote yet.
     Warmup,
 }
@@ -77,7 +75,7 @@ impl Standstill {
     /// The most this reason allows.
     pub const fn mode(self) -> Mode {
         match self {
-            Self::PositionLimit | Self::OrderRate => Mode::ReduceOnly,
+            Self::PositionLimit => Mode::ReduceOnly,
             Self::Warmup => Mode::Quoting,
             Self::Shutdown
             | Self::OperatorHalt
@@ -113,7 +111,6 @@ impl Standstill {
             Self::DeadManUnarmed => "dead_man_unarmed",
             Self::Paused => "paused",
             Self::PositionLimit => "position_limit",
-            Self::OrderRate => "order_rate",
             Self::Warmup => "warmup",
         }
     }

@@ -262,7 +262,7 @@ const KEYS: &[Key] = &[
         "Book levels per side that are summed up as depth."),
 
     key("risk.daily_loss_limit", Required, "(0, ]", "quote currency", Live,
-        "Loss since 00:00 UTC at which trading halts; a restart does not reset it."),
+        "Loss since 00:00 UTC at which trading halts until the next 00:00 UTC."),
     key("risk.max_drawdown_limit", Required, "(0, 1)", "fraction of peak equity", Live,
         "Fall from peak equity at which trading halts."),
     key("risk.max_position", Required, "(0, ]", "base asset", Live,

@@ -266,7 +266,7 @@ function renderRisk(status, d) {
   fact("ustream", t(d.user_stream_up ? "up" : "down"), d.user_stream_up ? "t-good" : "t-bad", "");
   put("drawdown", `${(risk.drawdown_ratio * 100).toFixed(2)}% (${(risk.max_drawdown_ratio * 100).toFixed(2)}%)`);
   const reasons = $("reasons"), key = lang + d.reasons.join() + b.reason;
-  if (reasons.dataset.key !== key) { reasons.dataset.key = key; reasons.replaceChildren(...d.reasons.map(r => el("span", ["warmup", "paused", "order_rate", "position_limit"].includes(r) ? "" : "bad", named(r) + (r === "breaker_open" && b.reason ? `: ${b.reason}` : "")))); }
+  if (reasons.dataset.key !== key) { reasons.dataset.key = key; reasons.replaceChildren(...d.reasons.map(r => el("span", ["warmup", "paused", "position_limit"].includes(r) ? "" : "bad", named(r) + (r === "breaker_open" && b.reason ? `: ${b.reason}` : "")))); }
 }
 
 const cells = (row, list) => { const tr = el("tr"); tr.append(...list.map(([text, cls]) => el("td", cls, text))); return tr; };

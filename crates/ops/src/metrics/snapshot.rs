@@ -16,7 +16,7 @@ const MODES: [Mode; 3] = [Mode::Quoting, Mode::ReduceOnly, Mode::Halted];
 const BREAKER_STATES: [BreakerState; 3] =
     [BreakerState::Closed, BreakerState::Open { until: Nanos::ZERO }, BreakerState::HalfOpen];
 
-const STANDSTILLS: [Standstill; 18] = [
+const STANDSTILLS: [Standstill; 17] = [
     Standstill::Shutdown,
     Standstill::OperatorHalt,
     Standstill::Drawdown,
@@ -33,7 +33,6 @@ const STANDSTILLS: [Standstill; 18] = [
     Standstill::DeadManUnarmed,
     Standstill::Paused,
     Standstill::PositionLimit,
-    Standstill::OrderRate,
     Standstill::Warmup,
 ];
 
