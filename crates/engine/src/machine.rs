@@ -3,7 +3,6 @@
 use std::hash::Hasher;
 use std::time::Duration;
 
-use market::venue::VenueReport;
 use market::{Nanos, Usd};
 use siphasher::sip::SipHasher13;
 
@@ -60,15 +59,17 @@ impl Engine {
         for (index, desk) in config.desks.iter().enumerate() {
             assert_eq!(usize::from(desk.instrument.id.0), index, "instrument ids number the desks");
         }
+        let (fingerprint, sole) = (fingerprint(&config), config.desks.len() == 1);
+        let desks = config.desks.into_iter();
         Self {
             now: Nanos::ZERO,
             session: config.session,
-            config: fingerprint(&config),
+            config: fingerprint,
             sequence: 0,
             monitor: PnlMonitor::new(&config.loss),
             breaker: Breaker::new(&config.breaker),
             breaker_told: BreakerState::Closed,
-            desks: config.desks.into_iter().map(Desk::new).collect(),
+            desks: desks.map(|desk| Desk::new(desk, sole)).collect(),
             initial: None,
             latches: Latches::default(),
             level: RiskLevel::Low,
@@ -148,9 +149,7 @@ impl Engine {
                 let index = usize::from(instrument.0);
                 if index < self.desks.len() {
                     self.with_desk(index, out, |desk, ctx| desk.report(ctx, report));
-                }
-                if let VenueReport::Transfer { amount } = report {
-                    self.monitor.transfer(*amount);
+                    self.monitor.transfer(self.desks[index].take_transfers());
                 }
             }
             Input::Control(control) => self.control(control, out),
@@ -159,6 +158,11 @@ impl Engine {
 
     fn control(&mut self, control: &Control, out: &mut Vec<Output>) {
         let now = self.now;
+        let revives = matches!(control, Control::Resume { .. } | Control::Flatten);
+        if self.latches.shutdown && revives {
+            let message = String::from("operator: too late, the process is stopping");
+            return alert(out, AlertLevel::Warning, AlertKind::Operator, message);
+        }
         let said = match control {
             Control::Pause => {
                 self.latches.paused = true;
@@ -177,24 +181,17 @@ impl Engine {
                 self.desks.iter_mut().for_each(|desk| {
                     desk.accept_drift();
                     desk.stop_flattening();
-                    desk.stop_evacuating();
                 });
                 "resumed, halts cleared"
             }
             Control::Halt => {
                 self.latches.halted = true;
-                self.desks.iter_mut().for_each(|desk| {
-                    desk.stop_flattening();
-                    desk.evacuate(now);
-                });
+                self.desks.iter_mut().for_each(Desk::stop_flattening);
                 "halted"
             }
             Control::Flatten => {
                 self.latches.halted = true;
-                self.desks.iter_mut().for_each(|desk| {
-                    desk.stop_evacuating();
-                    desk.flatten(now);
-                });
+                self.desks.iter_mut().for_each(|desk| desk.flatten(now));
                 "halted and flattening"
             }
             Control::ResetBreaker => {
@@ -208,10 +205,7 @@ impl Engine {
             }
             Control::Shutdown => {
                 self.latches.shutdown = true;
-                self.desks.iter_mut().for_each(|desk| {
-                    desk.stop_flattening();
-                    desk.evacuate(now);
-                });
+                self.desks.iter_mut().for_each(Desk::stop_flattening);
                 "shutting down"
             }
         };
@@ -361,7 +355,7 @@ impl Engine {
 
     /// Wallet at the start, plus all cash since, plus open positions at mark.
     fn equity(&self) -> Option<Usd> {
-        let moved = |desk: &Desk| desk.ledger().cash() + desk.unrealized();
+        let moved = |desk: &Desk| desk.ledger().cash() + desk.unrealized(self.now);
         Some(self.initial? + self.desks.iter().map(moved).sum())
     }
 

@@ -135,13 +135,13 @@ impl Loop {
             VenueCommand::ArmDeadMan { countdown, .. } => {
                 VenueReport::DeadManArmed { until: self.now + *countdown }
             }
-            VenueCommand::QueryAccount { .. } => self.account(),
+            VenueCommand::QueryAccount { query, .. } => self.account(*query),
             other => panic!("{other:?}"),
         };
         self.replies.push_back(report);
     }
 
-    fn account(&self) -> VenueReport {
+    fn account(&self, query: u32) -> VenueReport {
         let open = |order: &(ClientOrderId, Side, Price, Qty)| market::venue::OpenOrder {
             client_id: Some(order.0),
             venue_id: VenueOrderId(1),
@@ -152,6 +152,7 @@ impl Loop {
             reduce_only: false,
         };
         VenueReport::Account(market::venue::AccountState {
+            query,
             position: self.position(),
             entry: FinePrice::ZERO,
             wallet: rig::usd("5000"),

@@ -1,7 +1,8 @@
 //! Appends a session's records, segment after segment.
 
-use std::fs::{self, File};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -97,7 +98,7 @@ impl Writer {
         retention: Retention,
     ) -> Result<Self, WriteError> {
         let opener = |path: &Path| -> io::Result<Box<dyn Sink>> {
-            Ok(Box::new(File::options().write(true).create_new(true).open(path)?))
+            Ok(Box::new(private().create_new(true).open(path)?))
         };
         Self::create_with(journal.as_ref(), header, durability, retention, Box::new(opener))
     }
@@ -109,11 +110,18 @@ impl Writer {
         retention: Retention,
         mut opener: Opener,
     ) -> Result<Self, WriteError> {
-        fs::create_dir_all(journal).map_err(|e| WriteError::io(journal, "create", &e))?;
+        let mut folders = DirBuilder::new();
+        folders.mode(0o750);
+        let created = folders.recursive(true).create(journal);
+        created.map_err(|e| WriteError::io(journal, "create", &e))?;
         let dir = journal.join(session::name(header.session, header.created));
-        fs::create_dir(&dir).map_err(|e| WriteError::io(&dir, "create", &e))?;
+        let created = folders.recursive(false).create(&dir);
+        created.map_err(|e| WriteError::io(&dir, "create", &e))?;
         let lock_path = dir.join(session::LOCK);
-        let lock = File::create(&lock_path)
+        let lock = private()
+            .create(true)
+            .truncate(true)
+            .open(&lock_path)
             .and_then(|lock| lock.try_lock().map(|()| lock).map_err(io::Error::from))
             .map_err(|e| WriteError::io(&lock_path, "lock", &e))?;
         let encoder = FrameEncoder::new().map_err(|e| WriteError::io(&dir, "compress", &e))?;
@@ -344,6 +352,13 @@ impl Drop for Writer {
     }
 }
 
+/// How files are made: positions and orders are not for everyone.
+fn private() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true).mode(0o640);
+    options
+}
+
 fn open_segment(
     opener: &mut Opener,
     dir: &Path,
@@ -360,6 +375,9 @@ fn open_segment(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use engine::config::{BreakerConfig, EngineConfig, LossLimits};
     use market::{Rate, Usd};
@@ -442,6 +460,22 @@ mod tests {
         let mut reader = crate::Reader::open(&journal).unwrap();
         assert_eq!(reader.by_ref().map(Result::unwrap).count() as u64, appended);
         assert!(matches!(reader.tail(), Some(crate::Tail::Torn { .. } | crate::Tail::Open)));
+        fs::remove_dir_all(&journal).unwrap();
+    }
+
+    #[test]
+    fn a_journal_is_not_for_everyone() {
+        let journal = scratch("mode");
+        let (durability, retention) = (Durability::EachBatch, Retention::default());
+        let writer = Writer::create(&journal, header(), durability, retention).unwrap();
+        let dir = writer.dir().to_owned();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        for folder in [&journal, &dir] {
+            assert_eq!(mode(folder) & 0o027, 0, "{}", folder.display());
+        }
+        for file in [session::segment_path(&dir, 1), dir.join(session::LOCK)] {
+            assert_eq!(mode(&file) & 0o137, 0, "{}", file.display());
+        }
         fs::remove_dir_all(&journal).unwrap();
     }
 

@@ -111,6 +111,8 @@ pub enum VenueCommand {
         instrument: InstrumentId,
         /// List our fills after this one; `None` lists none.
         since: Option<TradeId>,
+        /// Number of the question; the answer repeats it.
+        query: u32,
     },
 }
 
@@ -260,6 +262,8 @@ pub enum RequestKind {
 /// The account on one instrument at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountState {
+    /// Number of the question that this answers.
+    pub query: u32,
     /// Signed holding.
     pub position: Position,
     /// Average entry price; zero when flat.

@@ -30,12 +30,14 @@ use rotate::{Limits, RotatingFile};
 const QUEUE_LINES: usize = 16_384;
 
 /// Our own crates, whose lines follow the configured level.
-const OWN_TARGETS: [&str; 10] = [
+const OWN_TARGETS: [&str; 12] = [
     "binance",
     "engine",
+    "fill",
     "journal",
     "market",
     "ops",
+    "order",
     "quoting",
     "risk",
     "runtime",
@@ -65,18 +67,27 @@ pub enum LogError {
     Twice,
 }
 
+/// Where the output `stdout` goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// To standard output.
+    Stdout,
+    /// To standard error, because standard output is a document.
+    Stderr,
+}
+
 /// Keeps the log running; dropping it writes out what is queued.
 pub struct LogHandle {
     filter: reload::Handle<Targets, Registry>,
     counts: Arc<Counts>,
-    failures: Arc<AtomicU64>,
+    failures: Arc<Failures>,
     queues: Vec<ErrorCounter>,
     _workers: Vec<WorkerGuard>,
 }
 
 /// Starts the log of this process.
-pub fn init(config: &LoggingConfig) -> Result<LogHandle, LogError> {
-    let (subscriber, handle) = build(config)?;
+pub fn init(config: &LoggingConfig, console: Console) -> Result<LogHandle, LogError> {
+    let (subscriber, handle) = build(config, console)?;
     subscriber.try_init().map_err(|_| LogError::Twice)?;
     Ok(handle)
 }
@@ -101,13 +112,37 @@ impl LogHandle {
 
     /// Lines lost, and rotations failed, because an output refused them (disk full, pipe closed).
     pub fn write_failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
+        self.failures.count()
+    }
+}
+
+/// Failed writes of all outputs.
+#[derive(Debug, Default)]
+struct Failures {
+    count: AtomicU64,
+}
+
+impl Failures {
+    fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Counts one. The first is told on standard error, the only place left to tell it.
+    fn add(&self, what: &str, error: &io::Error) {
+        if self.count.fetch_add(1, Ordering::Relaxed) == 0 {
+            let remedy = "what is lost is counted in mm_log_write_failures_total";
+            // Standard error may be gone as well.
+            let _ = writeln!(io::stderr(), "the log cannot be written: {what}: {error}; {remedy}");
+        }
     }
 }
 
 /// The subscriber with its handle, not yet installed.
-fn build(config: &LoggingConfig) -> Result<(impl Subscriber + Send + Sync, LogHandle), LogError> {
-    let failures = Arc::new(AtomicU64::new(0));
+fn build(
+    config: &LoggingConfig,
+    console: Console,
+) -> Result<(impl Subscriber + Send + Sync, LogHandle), LogError> {
+    let failures = Arc::new(Failures::default());
     let counts = Arc::new(Counts::default());
     let (filter, filter_handle) = reload::Layer::new(targets(config.level));
     let (mut workers, mut queues) = (Vec::new(), Vec::new());
@@ -116,12 +151,12 @@ fn build(config: &LoggingConfig) -> Result<(impl Subscriber + Send + Sync, LogHa
         let (queue, prefixed, colours) = match output {
             LogOutput::Stdout => {
                 let journal = std::env::var("JOURNAL_STREAM").ok();
-                let prefixed = is_journal(journal.as_deref(), stdout_device());
+                let prefixed = is_journal(journal.as_deref(), console.device());
                 // Two outputs share the text of spans, so colours would leak into the file.
                 let alone = config.outputs.len() == 1;
-                let colours = alone && !prefixed && io::stdout().is_terminal();
-                let stdout = Stdout { failures: Arc::clone(&failures) };
-                (start("log-stdout", stdout), prefixed, colours)
+                let colours = alone && !prefixed && console.is_terminal();
+                let stream = Stream { console, failures: Arc::clone(&failures) };
+                (start("log-stdout", stream), prefixed, colours)
             }
             LogOutput::File => {
                 let path = config.file_path.clone().ok_or(LogError::NoPath)?;
@@ -200,16 +235,21 @@ impl<S: Subscriber> Layer<S> for CountLayer {
     }
 }
 
-/// Standard output that survives its reader.
-struct Stdout {
-    failures: Arc<AtomicU64>,
+/// Standard output, or what stands in for it, that survives its reader.
+struct Stream {
+    console: Console,
+    failures: Arc<Failures>,
 }
 
-impl Write for Stdout {
+impl Write for Stream {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut stdout = io::stdout().lock();
-        if stdout.write_all(line).and_then(|()| stdout.flush()).is_err() {
-            self.failures.fetch_add(1, Ordering::Relaxed);
+        let put = |stream: &mut dyn Write| stream.write_all(line).and_then(|()| stream.flush());
+        let (name, written) = match self.console {
+            Console::Stdout => ("standard output", put(&mut io::stdout().lock())),
+            Console::Stderr => ("standard error", put(&mut io::stderr().lock())),
+        };
+        if let Err(error) = written {
+            self.failures.add(name, &error);
         }
         Ok(line.len())
     }
@@ -279,19 +319,32 @@ fn with_priority(priority: u8, text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Whether `JOURNAL_STREAM` (`device:inode`) names our standard output. A child whose output was
-/// redirected inherits the variable, which is why systemd says to compare.
-fn is_journal(journal_stream: Option<&str>, stdout: Option<(u64, u64)>) -> bool {
+/// Whether `JOURNAL_STREAM` (`device:inode`) names our output. A child whose output was redirected
+/// inherits the variable, which is why systemd says to compare.
+fn is_journal(journal_stream: Option<&str>, output: Option<(u64, u64)>) -> bool {
     let named = journal_stream.and_then(|stream| {
         let (device, inode) = stream.split_once(':')?;
         Some((device.parse().ok()?, inode.parse().ok()?))
     });
-    named.is_some() && named == stdout
+    named.is_some() && named == output
 }
 
-fn stdout_device() -> Option<(u64, u64)> {
-    let metadata = std::fs::metadata("/proc/self/fd/1").ok()?;
-    Some((metadata.dev(), metadata.ino()))
+impl Console {
+    fn device(self) -> Option<(u64, u64)> {
+        let path = match self {
+            Self::Stdout => "/proc/self/fd/1",
+            Self::Stderr => "/proc/self/fd/2",
+        };
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+
+    fn is_terminal(self) -> bool {
+        match self {
+            Self::Stdout => io::stdout().is_terminal(),
+            Self::Stderr => io::stderr().is_terminal(),
+        }
+    }
 }
 
 #[cfg(test)]

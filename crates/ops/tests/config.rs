@@ -478,8 +478,8 @@ fn what_the_environment_gave_is_not_echoed() {
     faults(
         text,
         expect![[r#"
-        c.yaml:9: strategy.base_spread: invalid value; found '${BINANCE_API_SECRET}'; wanted a number, more than 0 and at most 0.1 (fraction of mid); write it plainly, such as 0.001
-    "#]],
+            c.yaml:9: strategy.base_spread: invalid value; found '${BINANCE_API_SECRET}'; wanted a number, more than 0 and at most 0.1 (fraction of mid); check the variable
+        "#]],
     );
 }
 
@@ -498,7 +498,7 @@ fn all_faults_are_reported_in_one_run() {
         expect![[r#"
         c.yaml:4: exchange.tesnet: unknown key; did you mean testnet?
         c.yaml:11: strategy.base_size: invalid value; found 'zero'; wanted a number with at most 8 decimals, more than 0 (base asset); not a plain decimal number (digits, one point, optional leading minus)
-        c.yaml:13: risk.daily_loss_limit: missing; wanted a number with at most 8 decimals, more than 0 (quote currency); add it: loss since 00:00 UTC at which trading halts; a restart does not reset it
+        c.yaml:13: risk.daily_loss_limit: missing; wanted a number with at most 8 decimals, more than 0 (quote currency); add it: loss since 00:00 UTC at which trading halts until the next 00:00 UTC
         c.yaml:15: risk.max_position: 0.01 is less than strategy.max_inventory 0.05 (line 12); raise max_position, or lower max_inventory, which risk control would never let be reached
         c.yaml:18: risk.circuit_breaker.timeout: invalid value; found '5'; wanted a whole number with ms, s, m, h or d, from 1s to 1d; add the unit, such as 5s
     "#]],

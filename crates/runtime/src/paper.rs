@@ -82,6 +82,8 @@ pub struct Summary {
     pub took: Duration,
     /// Equal hashes mean equal runs.
     pub state_hash: u64,
+    /// What ended the session before its time, or was left undone.
+    pub failure: Option<PaperError>,
 }
 
 /// What a session is made of.
@@ -106,8 +108,10 @@ impl Paper {
     /// Runs the session to its end: cancels everything, waits for confirmation (bounded), closes the
     /// journal.
     ///
+    /// Whatever goes wrong on the way ([`Summary::failure`]), the orders are withdrawn first.
+    ///
     /// # Errors
-    /// [`PaperError`]; whatever goes wrong, the orders are withdrawn first.
+    /// When the journal's end cannot be written.
     pub fn run(self, observer: &mut dyn Observer) -> Result<Summary, PaperError> {
         let watch = Stopwatch::start();
         let mut session = Session {
@@ -244,9 +248,9 @@ impl Session {
                             if let Some(Err(error)) = source.next() {
                                 self.failure = Some(error);
                             }
-                            if self.stopping.is_none() && self.until.is_none() {
-                                self.until = Some(self.now);
-                            }
+                            // The data is over, and so is the session.
+                            let until = self.until.map_or(self.now, |until| until.min(self.now));
+                            self.until = Some(until);
                             break;
                         }
                     }
@@ -279,18 +283,14 @@ impl Session {
         let truth = self.venue.truth();
         let turns = self.turn.turns();
         let unrecorded = self.turn.journal_failure().cloned();
+        let left = truth.open_orders.len();
+        let failure = (left > 0)
+            .then_some(PaperError::OrdersLeft(left))
+            .or(unrecorded.map(PaperError::from))
+            .or(self.failure.map(PaperError::from));
         let state_hash = self.turn.finish()?;
-        if let Some(error) = unrecorded {
-            return Err(error.into());
-        }
-        if let Some(error) = self.failure {
-            return Err(error.into());
-        }
-        if !truth.open_orders.is_empty() {
-            return Err(PaperError::OrdersLeft(truth.open_orders.len()));
-        }
-        let span = (self.start, self.now);
-        Ok(Summary { snapshot, truth, span, turns, events: self.events, took, state_hash })
+        let (span, events) = ((self.start, self.now), self.events);
+        Ok(Summary { snapshot, truth, span, turns, events, took, state_hash, failure })
     }
 }
 
@@ -301,7 +301,9 @@ impl Venue {
             Self::Recorded { market, source } => {
                 let data = match source.peek() {
                     Some(Ok(event)) => Some(event.ts_recv),
-                    Some(Err(_)) | None => Some(Nanos::ZERO),
+                    // An error is dealt with at once; an end was, or will be at the next step.
+                    Some(Err(_)) => Some(Nanos::ZERO),
+                    None => None,
                 };
                 [market.next_deadline(), data].into_iter().flatten().min()
             }

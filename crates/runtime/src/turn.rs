@@ -4,6 +4,7 @@ use engine::config::EngineConfig;
 use engine::{Control, Engine, Input, Output};
 use journal::{WriteError, Writer};
 use market::Nanos;
+use market::venue::VenueCommand;
 
 /// Owns the engine: nobody else holds it mutably.
 pub struct Turn {
@@ -33,23 +34,36 @@ impl Turn {
 
     /// Runs one turn and returns its effects.
     ///
-    /// A batch that cannot be journaled is stepped all the same, together with an order to shut
-    /// down: what was not recorded cannot be replayed, and without a record we do not trade.
-    /// [`Turn::journal_failure`] tells why.
+    /// Without a record we do not trade: a batch that cannot be journaled is stepped together with an
+    /// order to shut down, and when its effects cannot be journaled the shut-down follows at once and
+    /// only what withdraws orders is let through. [`Turn::journal_failure`] tells why.
     pub fn run(&mut self, now: Nanos, batch: &[Input]) -> &[Output] {
         self.outputs.clear();
+        self.turns += 1;
         let written = match &mut self.journal {
             Some(journal) => journal.inputs(now, batch).map(|_| ()),
             None => Ok(()),
         };
+        if let Err(error) = written {
+            self.give_up(error);
+            let mut last = batch.to_vec();
+            last.push(Input::Control(Control::Shutdown));
+            self.engine.step(now, &last, &mut self.outputs);
+            return &self.outputs;
+        }
         self.engine.step(now, batch, &mut self.outputs);
-        self.turns += 1;
-        if let Err(error) = written.and_then(|()| self.record_effects()) {
-            self.failure = Some(error);
-            self.journal = None;
+        if let Err(error) = self.record_effects() {
+            self.give_up(error);
             self.engine.step(now, &[Input::Control(Control::Shutdown)], &mut self.outputs);
+            // The engine asks about what it believes was sent, and finds that it never arrived.
+            self.outputs.retain(|output| !opens(output));
         }
         &self.outputs
+    }
+
+    fn give_up(&mut self, error: WriteError) {
+        self.failure = Some(error);
+        self.journal = None;
     }
 
     fn record_effects(&mut self) -> Result<(), WriteError> {
@@ -101,5 +115,15 @@ impl Turn {
             journal.end(hash)?;
         }
         Ok(hash)
+    }
+}
+
+/// Whether an effect would put something into the book.
+fn opens(output: &Output) -> bool {
+    match output {
+        Output::Venue(approved) => {
+            matches!(approved.command(), VenueCommand::Place(_) | VenueCommand::Amend(_))
+        }
+        Output::Alert(_) | Output::Note(_) => false,
     }
 }

@@ -165,16 +165,17 @@ impl Venue {
                 let (fate, fills) = self.account(account).fate(now, *client_id);
                 self.reply(account, VenueReport::Order { client_id: *client_id, fate, fills });
             }
-            VenueCommand::QueryAccount { since, .. } => {
-                let state = self.account_state(account, *since);
+            VenueCommand::QueryAccount { since, query, .. } => {
+                let state = self.account_state(account, *since, *query);
                 self.reply(account, VenueReport::Account(state));
             }
         }
     }
 
-    fn account_state(&self, id: AccountId, since: Option<TradeId>) -> AccountState {
+    fn account_state(&self, id: AccountId, since: Option<TradeId>, query: u32) -> AccountState {
         let account = self.account(id);
         AccountState {
+            query,
             position: account.ledger.position,
             entry: account.ledger.entry(&self.terms.instrument),
             wallet: account.ledger.wallet,

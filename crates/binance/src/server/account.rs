@@ -48,12 +48,6 @@ impl AccountConfig {
     }
 }
 
-/// An order on its way into the machine.
-#[derive(Clone, Debug)]
-pub(super) struct Draft {
-    pub(super) record: OrderRecord,
-}
-
 /// What the exchange keeps of an account.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
@@ -71,7 +65,8 @@ pub(super) struct Account {
     pub(super) locked: bool,
     pub(super) counts: OrderCounts,
     pub(super) listen_key: Option<(String, Nanos)>,
-    pub(super) drafts: BTreeMap<ClientOrderId, Draft>,
+    /// On their way into the machine.
+    pub(super) drafts: BTreeMap<ClientOrderId, OrderRecord>,
     pub(super) orders: BTreeMap<i64, OrderRecord>,
     pub(super) open: BTreeSet<i64>,
     pub(super) by_text: BTreeMap<String, i64>,
@@ -126,7 +121,6 @@ impl Account {
             if self.by_text.get(&old.text) == Some(&id) {
                 self.by_text.remove(&old.text);
             }
-            self.by_client.retain(|_, own| *own != id || old.client.is_none());
         }
         if record.is_open() {
             self.open.insert(record.id);
@@ -149,7 +143,12 @@ impl Account {
     }
 
     /// The order that `orderId` or `origClientOrderId` names; the number wins.
-    pub(super) fn find(&self, now: Nanos, id: Option<i64>, text: Option<&str>) -> Option<&OrderRecord> {
+    pub(super) fn find(
+        &self,
+        now: Nanos,
+        id: Option<i64>,
+        text: Option<&str>,
+    ) -> Option<&OrderRecord> {
         let id = match (id, text) {
             (Some(id), _) => id,
             (None, Some(text)) => *self.by_text.get(text)?,

@@ -68,9 +68,10 @@ impl ApiError {
             RejectReason::ReduceOnly => Self::new(-2022, "ReduceOnly Order is rejected."),
             RejectReason::Margin => Self::new(-2019, "Margin is insufficient."),
             RejectReason::Filter => Self::new(-1013, "Filter failure."),
-            RejectReason::PriceBand => {
-                Self::new(-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit.")
-            }
+            RejectReason::PriceBand => Self::new(
+                -4131,
+                "The counterparty's best price does not meet the PERCENT_PRICE filter limit.",
+            ),
             RejectReason::TooManyOrders => Self::new(-2025, "Reach max open order limit."),
             RejectReason::RateLimit => Self::too_many_orders_per("1 MINUTE", 0),
             RejectReason::DuplicateId => Self::new(-4116, "ClientOrderId is duplicated."),

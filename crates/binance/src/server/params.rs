@@ -54,8 +54,7 @@ impl Params {
 
     /// `name=value` of everything but the signature, sorted by name: what the WS API signs.
     pub fn signed_text(&self) -> String {
-        let mut pairs: Vec<_> =
-            self.pairs.iter().filter(|(name, _)| name != "signature").collect();
+        let mut pairs: Vec<_> = self.pairs.iter().filter(|(name, _)| name != "signature").collect();
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         let texts: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         texts.join("&")

@@ -10,7 +10,7 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::{DecodeError, Fault};
 
 /// A JSON document: an object, an array of them, or something else.
-pub(super) enum Body<'a> {
+pub(crate) enum Body<'a> {
     One(Box<Payload<'a>>),
     Many(Vec<Body<'a>>),
     Other,
@@ -19,60 +19,60 @@ pub(super) enum Body<'a> {
 /// Every field of every message we read; what is not there stays [`Field::Absent`].
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Payload<'a> {
+pub(crate) struct Payload<'a> {
     #[serde(borrow)]
-    pub(super) stream: Field<'a>,
+    pub(crate) stream: Field<'a>,
     #[serde(borrow)]
-    pub(super) data: Option<Box<Body<'a>>>,
+    pub(crate) data: Option<Box<Body<'a>>>,
     #[serde(borrow)]
-    pub(super) e: Field<'a>,
+    pub(crate) e: Field<'a>,
     #[serde(borrow)]
-    pub(super) s: Field<'a>,
+    pub(crate) s: Field<'a>,
     #[serde(borrow)]
-    pub(super) symbol: Field<'a>,
+    pub(crate) symbol: Field<'a>,
     #[serde(borrow, rename = "E")]
-    pub(super) event_time: Field<'a>,
+    pub(crate) event_time: Field<'a>,
     #[serde(borrow, rename = "T")]
-    pub(super) transaction_time: Field<'a>,
+    pub(crate) transaction_time: Field<'a>,
     #[serde(borrow, rename = "U")]
-    pub(super) first_id: Field<'a>,
+    pub(crate) first_id: Field<'a>,
     #[serde(borrow, rename = "u")]
-    pub(super) last_id: Field<'a>,
+    pub(crate) last_id: Field<'a>,
     #[serde(borrow, rename = "pu")]
-    pub(super) previous_id: Field<'a>,
+    pub(crate) previous_id: Field<'a>,
     #[serde(borrow)]
-    pub(super) t: Field<'a>,
+    pub(crate) t: Field<'a>,
     #[serde(borrow)]
-    pub(super) b: Field<'a>,
+    pub(crate) b: Field<'a>,
     #[serde(borrow, rename = "B")]
-    pub(super) bid_qty: Field<'a>,
+    pub(crate) bid_qty: Field<'a>,
     #[serde(borrow)]
-    pub(super) a: Field<'a>,
+    pub(crate) a: Field<'a>,
     #[serde(borrow, rename = "A")]
-    pub(super) ask_qty: Field<'a>,
+    pub(crate) ask_qty: Field<'a>,
     #[serde(borrow)]
-    pub(super) p: Field<'a>,
+    pub(crate) p: Field<'a>,
     #[serde(borrow)]
-    pub(super) q: Field<'a>,
+    pub(crate) q: Field<'a>,
     #[serde(borrow, rename = "X")]
-    pub(super) executed: Field<'a>,
+    pub(crate) executed: Field<'a>,
     #[serde(borrow)]
-    pub(super) m: Field<'a>,
+    pub(crate) m: Field<'a>,
     #[serde(borrow)]
-    pub(super) i: Field<'a>,
+    pub(crate) i: Field<'a>,
     #[serde(borrow)]
-    pub(super) r: Field<'a>,
+    pub(crate) r: Field<'a>,
     #[serde(borrow, rename = "lastUpdateId")]
-    pub(super) last_update_id: Field<'a>,
+    pub(crate) last_update_id: Field<'a>,
     #[serde(borrow)]
-    pub(super) bids: Field<'a>,
+    pub(crate) bids: Field<'a>,
     #[serde(borrow)]
-    pub(super) asks: Field<'a>,
+    pub(crate) asks: Field<'a>,
 }
 
 /// A value as far as we read values.
 #[derive(Default)]
-pub(super) enum Field<'a> {
+pub(crate) enum Field<'a> {
     #[default]
     Absent,
     Bool(bool),
@@ -85,17 +85,17 @@ pub(super) enum Field<'a> {
 }
 
 /// One item of a level list; anything after price and quantity is ignored.
-pub(super) enum Pair<'a> {
+pub(crate) enum Pair<'a> {
     Level(Field<'a>, Field<'a>),
     Other,
 }
 
 impl Field<'_> {
-    pub(super) fn is_present(&self) -> bool {
+    pub(crate) fn is_present(&self) -> bool {
         !matches!(self, Self::Absent)
     }
 
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -103,11 +103,11 @@ impl Field<'_> {
     }
 
     /// What to show of this field in an error.
-    pub(super) fn quoted<'b>(&'b self, frame: &'b [u8]) -> &'b [u8] {
+    pub(crate) fn quoted<'b>(&'b self, frame: &'b [u8]) -> &'b [u8] {
         self.text().map_or(frame, str::as_bytes)
     }
 
-    pub(super) fn wrong(
+    pub(crate) fn wrong(
         &self,
         field: &'static str,
         wanted: &'static str,
@@ -120,18 +120,18 @@ impl Field<'_> {
         DecodeError::new(fault, self.quoted(frame))
     }
 
-    pub(super) fn need_text(&self, name: &'static str, frame: &[u8]) -> Result<&str, DecodeError> {
+    pub(crate) fn need_text(&self, name: &'static str, frame: &[u8]) -> Result<&str, DecodeError> {
         self.text().ok_or_else(|| self.wrong(name, "a text", frame))
     }
 
-    pub(super) fn need_id(&self, name: &'static str, frame: &[u8]) -> Result<u64, DecodeError> {
+    pub(crate) fn need_id(&self, name: &'static str, frame: &[u8]) -> Result<u64, DecodeError> {
         match *self {
             Self::Unsigned(id) => Ok(id),
             _ => Err(self.wrong(name, "a non-negative integer", frame)),
         }
     }
 
-    pub(super) fn need_signed(&self, name: &'static str, frame: &[u8]) -> Result<i64, DecodeError> {
+    pub(crate) fn need_signed(&self, name: &'static str, frame: &[u8]) -> Result<i64, DecodeError> {
         match *self {
             Self::Signed(id) => Some(id),
             Self::Unsigned(id) => i64::try_from(id).ok(),
@@ -140,7 +140,7 @@ impl Field<'_> {
         .ok_or_else(|| self.wrong(name, "an integer of 64 bits", frame))
     }
 
-    pub(super) fn need_decimal(
+    pub(crate) fn need_decimal(
         &self,
         name: &'static str,
         frame: &[u8],

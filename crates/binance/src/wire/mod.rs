@@ -11,7 +11,7 @@
 //! named and left alone.
 
 mod error;
-mod fields;
+pub(crate) mod fields;
 mod json;
 mod scan;
 

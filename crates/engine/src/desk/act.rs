@@ -2,18 +2,15 @@
 
 use arrayvec::ArrayVec;
 use market::venue::{Amend, NewOrder, OrderKind, RequestKind, TimeInForce};
-use market::{BookStatus, ClientOrderId, FinePrice, Nanos, Price, Qty, Side, Ticks};
+use market::{BookStatus, ClientOrderId, Nanos, Price, Qty, Side, Ticks};
 use quoting::{Quote, Quotes, Strategy};
 
-use super::{Context, Desk, Flattening};
+use super::{Context, Desk};
 use crate::orders::converge::{Action, Target, plan};
 use crate::orders::{Event, Order, State};
-use crate::output::{AlertKind, AlertLevel, Note, Output};
+use crate::output::{Note, Output};
 use crate::risk::gate::Context as GateContext;
 use crate::risk::{Approved, Mode, Refusal};
-
-/// Between two attempts to take.
-const TAKE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The order in which a plan is carried out.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,27 +35,6 @@ impl Stage {
 }
 
 impl Desk {
-    /// Starts to work the position down; it goes on, reduce-only, while everything else is halted.
-    pub(crate) fn flatten(&mut self, now: Nanos) {
-        let take_at = now + self.config.flatten.patience;
-        self.flattening = Some(Flattening { since: now, take_at });
-    }
-
-    /// Stops working the position down.
-    pub(crate) fn stop_flattening(&mut self) {
-        self.flattening = None;
-    }
-
-    /// Everything must go: if canceling one by one has not worked by then, cancel all.
-    pub(crate) fn evacuate(&mut self, now: Nanos) {
-        self.escalate_at.get_or_insert(now + self.config.ack_timeout * 2);
-    }
-
-    /// Quoting may go on.
-    pub(crate) fn stop_evacuating(&mut self) {
-        self.escalate_at = None;
-    }
-
     /// Whether nothing of ours can trade any more.
     pub(crate) fn is_flat(&self) -> bool {
         self.orders.is_flat()
@@ -67,23 +43,26 @@ impl Desk {
     /// Makes live orders equal the target: cancels first, so that nothing of ours is in the way.
     pub(super) fn converge(&mut self, ctx: &mut Context<'_>) {
         self.escalate(ctx);
+        self.trim(ctx);
         let target = self.restrained(ctx);
         if target != self.target {
             self.counters.quotes += 1;
             ctx.note(Note::Quoted { instrument: self.config.instrument.id });
             self.target = target;
         }
-        let tolerance = self.tolerance(ctx.now);
+        let (tolerance, slack) = self.tolerance(ctx.now);
         let reduce_only = self.mode != Mode::Quoting;
         let plans = Side::BOTH.map(|side| {
-            let target = Target { side, quotes: self.target.side(side), reduce_only, tolerance };
+            let quotes = self.target.side(side);
+            let target = Target { side, quotes, reduce_only, tolerance, slack };
             plan(ctx.now, &target, self.orders.live(), &self.config.requote)
         });
         let later = plans.iter().filter_map(|(_, later)| *later);
         self.later = later.chain(self.later).min();
         // Cancels and moves away first, so that nothing of ours is in the way of what follows.
         for stage in Stage::ALL {
-            for (side, (actions, _)) in Side::BOTH.into_iter().zip(&plans) {
+            for side in self.reducing_first() {
+                let (actions, _) = &plans[side.index()];
                 for action in actions.iter().filter(|action| Stage::of(action) == stage) {
                     self.perform(ctx, side, *action, reduce_only);
                 }
@@ -92,11 +71,25 @@ impl Desk {
         self.take(ctx);
     }
 
+    /// The side that reduces the position comes first: a limit met on the way must not cost the exit.
+    fn reducing_first(&self) -> [Side; 2] {
+        match self.ledger.position().side() {
+            Some(held) => [held.opposite(), held],
+            None => Side::BOTH,
+        }
+    }
+
     fn perform(&mut self, ctx: &mut Context<'_>, side: Side, action: Action, reduce_only: bool) {
         match action {
-            Action::Cancel(client_id) => self.cancel(ctx, client_id),
+            Action::Cancel(client_id) => {
+                let order = self.orders.get_mut(client_id);
+                let is_taking = order.is_some_and(|order| order.fleeting);
+                if !(is_taking && self.flattening.is_some()) {
+                    self.cancel(ctx, client_id);
+                }
+            }
             Action::Amend { client_id, price, qty, away } => {
-                let held = !away && ctx.now < self.hold_until;
+                let held = !away && ctx.now < self.hold_until[side.index()];
                 if !held && !self.amend(ctx, client_id, price, qty) && away {
                     // What may not move away may not stay either.
                     self.cancel(ctx, client_id);
@@ -108,94 +101,87 @@ impl Desk {
         }
     }
 
-    /// The strategy's wish as far as the mode allows it. While flattening: one passive order at our
-    /// side of the touch.
+    /// The strategy's wish as far as the mode allows it, or what flattening wants.
     fn restrained(&mut self, ctx: &mut Context<'_>) -> Quotes {
+        if self.flattening.is_some() {
+            return self.flatten_passively(ctx);
+        }
         let position = self.ledger.position();
-        let Some(flattening) = self.flattening else {
-            let mut quotes = Quotes::NONE;
-            let restrained = self.mode.restrain(&self.wanted, position);
-            for side in Side::BOTH {
-                let mut left = match self.mode {
-                    Mode::Quoting => Qty::new(u64::MAX),
-                    Mode::ReduceOnly | Mode::Halted => position.reducible_by(side),
-                };
-                for quote in restrained.side(side) {
-                    let qty = quote.qty.min(left);
-                    left = left.saturating_sub(qty);
-                    quotes.push(side, Quote { price: quote.price, qty });
-                }
-            }
-            return quotes;
-        };
-        let Some(held) = position.side() else {
-            self.flattening = None;
-            let message = format!("{}: position is flat", self.config.instrument.symbol());
-            ctx.alert(AlertLevel::Info, AlertKind::Flattened, message);
-            return Quotes::NONE;
-        };
         let mut quotes = Quotes::NONE;
-        let patient = ctx.now < flattening.since + self.config.flatten.patience;
-        if patient
-            && self.book_status(ctx.now) == BookStatus::Synced
-            && let Some(touch) = self.book.best(held.opposite())
-        {
-            let qty = position.abs().min(self.order_most(touch.price));
-            quotes.push(held.opposite(), Quote { price: touch.price, qty });
+        let restrained = self.mode.restrain(&self.wanted, position);
+        for side in Side::BOTH {
+            let mut left = match self.mode {
+                Mode::Quoting => Qty::new(u64::MAX),
+                Mode::ReduceOnly | Mode::Halted => position.reducible_by(side),
+            };
+            for quote in restrained.side(side) {
+                let qty = quote.qty.min(left);
+                left = left.saturating_sub(qty);
+                quotes.push(side, Quote { price: quote.price, qty });
+            }
         }
         quotes
     }
 
     /// The most that one order may be, at a price.
-    fn order_most(&self, price: Price) -> Qty {
+    pub(super) fn order_most(&self, price: Price) -> Qty {
         let limits = &self.config.limits;
         let lot = self.config.instrument.notional(price, Qty::new(1)).raw();
         let lots = limits.max_order_value.raw() / lot.max(1);
         limits.max_order_qty.min(Qty::new(u64::try_from(lots).unwrap_or(u64::MAX)))
     }
 
-    /// The impatient phase of flattening: an IOC within the allowed slippage, one at a time.
-    fn take(&mut self, ctx: &mut Context<'_>) {
-        let Some(flattening) = self.flattening else { return };
-        let position = self.ledger.position();
-        let Some(held) = position.side() else { return };
-        let usable = self.book_status(ctx.now) == BookStatus::Synced;
-        if ctx.now < flattening.take_at || !self.orders.is_flat() || !usable {
-            return;
-        }
-        let (side, spec) = (held.opposite(), &self.config.instrument);
-        let Some(mid) = self.mid() else { return };
-        let slip = i128::from(mid.raw()) * i128::from(self.config.flatten.slippage.raw())
-            / i128::from(market::Decimal::SCALE);
-        let slip = FinePrice::new(slip as i64);
-        let price = match side {
-            Side::Buy => spec.price_at_or_below(mid + slip),
-            Side::Sell => spec.price_at_or_above(mid - slip),
-        };
-        let qty = position.abs().min(self.order_most(price));
-        self.flattening = Some(Flattening { take_at: ctx.now + TAKE_INTERVAL, ..flattening });
-        self.place(ctx, side, Quote { price, qty }, TimeInForce::Ioc, true);
-    }
-
-    /// Price differences that are noise, in ticks. As the order rate nears its limit more counts as
-    /// noise, so that the limit is not met with half of the quotes moved.
+    /// Price differences that are noise, in ticks: for moves away from the market, and for moves
+    /// closer. As the order rate nears its limit more of the latter counts as noise; cancels and
+    /// moves away are never put off.
     #[expect(clippy::float_arithmetic, reason = "displays and tolerances; no money")]
-    fn tolerance(&mut self, now: Nanos) -> Ticks {
+    fn tolerance(&mut self, now: Nanos) -> (Ticks, Ticks) {
         let (_, minute) = self.gate.rates(now);
-        let calm = match u64::from(minute) * 100
-            / u64::from(self.config.limits.max_orders_per_minute.max(1))
-        {
+        let limit = u64::from(self.config.limits.max_orders_per_minute.max(1));
+        let calm = match u64::from(minute) * 100 / limit {
             0..50 => 1.0,
             50..75 => 2.0,
             _ => 4.0,
         };
-        let half_spread = self.strategy.diagnostics().half_spread;
-        let noise = half_spread * self.config.requote.price_tolerance * calm;
-        let ticks = noise / self.config.instrument.tick_f64();
-        Ticks::new(if ticks.is_finite() { ticks as i64 } else { 0 })
+        let half_spread =
+            self.strategy.diagnostics().half_spread / self.config.instrument.tick_f64();
+        let noise = half_spread * self.config.requote.price_tolerance;
+        let ticks = |ticks: f64| Ticks::new(if ticks.is_finite() { ticks as i64 } else { 0 });
+        (ticks(noise), ticks((noise * calm).min(half_spread)))
     }
 
-    fn place(
+    /// Resting orders that the position limit does not allow any more (it was lowered, or somebody
+    /// else traded on the account) go, the farthest first.
+    fn trim(&mut self, ctx: &mut Context<'_>) {
+        let limit = self.config.limits.max_position;
+        for side in Side::BOTH {
+            let held = self.ledger.position();
+            let mut working = self.orders.exposed(side, None);
+            let over = |working: Qty| {
+                let worst = held + working.signed(side);
+                worst.side() == Some(side) && worst.abs() > limit
+            };
+            let mut going: ArrayVec<ClientOrderId, 16> = ArrayVec::new();
+            while over(working) && !going.is_full() {
+                let candidates = self.orders.live().iter().filter(|order| {
+                    order.side == side
+                        && order.state == State::Live
+                        && !going.contains(&order.client_id)
+                });
+                let farthest = candidates.reduce(|worst, order| {
+                    if side.is_better(worst.price, order.price) { order } else { worst }
+                });
+                let Some(order) = farthest else { break };
+                working = working.saturating_sub(order.exposed());
+                going.push(order.client_id);
+            }
+            for client_id in going {
+                self.cancel(ctx, client_id);
+            }
+        }
+    }
+
+    pub(super) fn place(
         &mut self,
         ctx: &mut Context<'_>,
         side: Side,
@@ -203,7 +189,7 @@ impl Desk {
         tif: TimeInForce,
         reduce_only: bool,
     ) {
-        if ctx.now < self.hold_until || self.is_in_own_way(side, quote.price) {
+        if ctx.now < self.hold_until[side.index()] || self.is_in_own_way(side, quote.price) {
             return;
         }
         let instrument = self.config.instrument.id;
@@ -213,8 +199,8 @@ impl Desk {
         let kind = OrderKind::Limit { price: quote.price, tif };
         let order = NewOrder { instrument, client_id, side, qty: quote.qty, kind, reduce_only };
         let context = self.gate_context(ctx.now, side, None);
-        let Some(approved) =
-            self.allowed(ctx, |desk| desk.gate.place(&desk.config.instrument, &context, order))
+        let Some(approved) = self
+            .allowed(ctx, side, |desk| desk.gate.place(&desk.config.instrument, &context, order))
         else {
             return;
         };
@@ -232,6 +218,8 @@ impl Desk {
             state: State::PendingNew { sent_at: ctx.now },
             created: ctx.now,
             changed: ctx.now,
+            fleeting: tif == TimeInForce::Ioc,
+            acked: false,
             fixed: false,
             ask_at: Some(ctx.now + self.config.ack_timeout),
         });
@@ -255,7 +243,7 @@ impl Desk {
         }
         let amend = Amend { instrument: self.config.instrument.id, client_id, side, price, qty };
         let context = self.gate_context(ctx.now, side, Some(client_id));
-        let approved = self.allowed(ctx, |desk| {
+        let approved = self.allowed(ctx, side, |desk| {
             desk.gate.amend(&desk.config.instrument, &context, amend, booked, reduce_only)
         });
         let Some(approved) = approved else { return false };
@@ -291,17 +279,18 @@ impl Desk {
         ctx.note(Note::Sent { instrument: self.config.instrument.id, client_id, request });
     }
 
-    /// Runs a gate check; a refusal is told, counted and followed by a pause.
+    /// Runs a gate check; a refusal is told, counted and followed by a pause on that side.
     fn allowed(
         &mut self,
         ctx: &mut Context<'_>,
+        side: Side,
         check: impl FnOnce(&mut Self) -> Result<Approved, Refusal>,
     ) -> Option<Approved> {
         match check(self) {
             Ok(approved) => Some(approved),
             Err(refusal) => {
                 self.counters.refused += 1;
-                self.hold_until = ctx.now + self.config.requote.min_interval;
+                self.hold_until[side.index()] = ctx.now + self.config.requote.min_interval;
                 ctx.note(Note::Refused { instrument: self.config.instrument.id, refusal });
                 None
             }
@@ -314,7 +303,7 @@ impl Desk {
             now,
             mode: self.mode,
             mid: if usable { self.mid() } else { None },
-            mark: self.mark,
+            mark: self.believed_mark(now),
             position: self.ledger.position(),
             working: self.orders.exposed(side, except),
             own_opposite: self.orders.best(side.opposite()),
@@ -322,20 +311,40 @@ impl Desk {
         }
     }
 
-    /// Canceling one by one has not worked: cancel everything, unless others trade on the account.
+    /// Everything must go, whoever asked for it. Where canceling one by one has not worked in time,
+    /// it is done again, and everything is canceled at once unless others trade on the account.
     fn escalate(&mut self, ctx: &mut Context<'_>) {
-        if self.orders.is_flat() || self.escalate_at.is_none_or(|at| ctx.now < at) {
+        let patient = self.flattening.is_some_and(|flattening| ctx.now < flattening.take_at);
+        if self.mode != Mode::Halted || patient || self.orders.is_flat() {
+            self.escalate_at = None;
             return;
         }
-        self.escalate_at = Some(ctx.now + self.config.ack_timeout);
+        let timeout = self.config.ack_timeout;
+        let at = *self.escalate_at.get_or_insert(ctx.now + timeout * 2);
+        if ctx.now < at {
+            return;
+        }
+        self.escalate_at = Some(ctx.now + timeout);
         if self.foreign.is_empty() {
             let cancel_all = self.gate.cancel_all(self.config.instrument.id);
             ctx.out.push(Output::Venue(cancel_all));
         }
-        let stuck: ArrayVec<ClientOrderId, 16> =
-            self.orders.live().iter().take(16).map(|order| order.client_id).collect();
-        for client_id in stuck {
-            self.event(ctx, client_id, Event::Doubt);
+        let stuck: ArrayVec<(ClientOrderId, State), 16> = self
+            .orders
+            .live()
+            .iter()
+            .take(16)
+            .map(|order| (order.client_id, order.state))
+            .collect();
+        for (client_id, state) in stuck {
+            if matches!(state, State::InDoubt { .. }) {
+                // Canceled blindly; the questions about it go on.
+                let approved = self.gate.cancel(self.config.instrument.id, client_id);
+                self.counters.canceled += 1;
+                self.send(ctx, approved, client_id, RequestKind::Cancel);
+            } else {
+                self.cancel(ctx, client_id);
+            }
         }
     }
 }

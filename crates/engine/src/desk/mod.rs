@@ -4,15 +4,18 @@
 //! and turns the target into requests in [`act`]. What it may do is decided above it, by the engine.
 
 mod act;
+mod flatten;
 mod reports;
 mod timers;
 mod view;
 
+use std::time::Duration;
+
 use arrayvec::ArrayVec;
 use market::venue::OpenOrder;
 use market::{
-    Book, BookStatus, FinePrice, Instrument, MarketEvent, MarketKind, Nanos, Rate, Side, TradeId,
-    Usd,
+    Book, BookStatus, FinePrice, Instrument, MarketEvent, MarketKind, Nanos, Position, Rate, Side,
+    TradeId, Usd,
 };
 use quoting::{AnyStrategy, Fees, Quotes, Strategy, View};
 
@@ -25,6 +28,10 @@ use crate::snapshot::Counters;
 
 /// Room for book levels per side before the book allocates again.
 const BOOK_CAPACITY: usize = 8_192;
+/// Requests cannot be expected to be answered sooner.
+const ACK_TIMEOUT_MIN: Duration = Duration::from_millis(1);
+/// A mark price older than this is not believed; the venue sends one every second.
+const MARK_AGE_MAX: Duration = Duration::from_secs(10);
 /// Reasons for not quoting that can hold at once.
 pub(crate) type Standstills = ArrayVec<Standstill, 16>;
 
@@ -52,8 +59,14 @@ impl Context<'_> {
 struct Account {
     /// Confirmed since the start and since the last doubt.
     known: bool,
-    /// A question is under way since then.
+    /// A question is under way since then; its number is `query`.
     asked: Option<Nanos>,
+    /// Number of the last question. Answers to earlier ones are old news.
+    query: u32,
+    /// When the last question was asked, answered or not.
+    last_asked: Option<Nanos>,
+    /// What the venue's wallet had more than ours at the last comparison.
+    wallet_off: Usd,
     /// When to ask again: at once in doubt, else after a while.
     due: Nanos,
     /// The last of our trades contained in a position that both sides agreed on: whatever came later
@@ -79,6 +92,8 @@ struct DeadMan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Flattening {
     since: Nanos,
+    /// When a person is told that it does not get on.
+    tell_at: Nanos,
     /// When the next taking order may be sent.
     take_at: Nanos,
 }
@@ -96,11 +111,15 @@ pub(crate) struct Desk {
     opened: bool,
     /// Wallet at the first account report.
     wallet: Option<Usd>,
+    sole: bool,
+    /// Deposits less withdrawals that the engine has not heard of yet.
+    transferred: Usd,
     drift: bool,
     stream_up: bool,
     foreign: Vec<OpenOrder>,
     dead_man: DeadMan,
-    mark: Option<FinePrice>,
+    /// The venue's mark price and when it came.
+    mark: Option<(FinePrice, Nanos)>,
     funding_rate: Rate,
     next_funding: Nanos,
     /// What the strategy wants, whatever the mode.
@@ -110,8 +129,10 @@ pub(crate) struct Desk {
     /// Something the strategy looks at has changed since it decided last.
     stirred: bool,
     decided: Option<Nanos>,
-    /// No new or changed orders before this, after a refusal or rejection.
-    hold_until: Nanos,
+    /// Position at the last decision: a fill is a reason to decide anew.
+    decided_for: Position,
+    /// Per side: no new order and no move closer before this, after a refusal or rejection.
+    hold_until: [Nanos; 2],
     /// When a change that was put off is due.
     later: Option<Nanos>,
     flattening: Option<Flattening>,
@@ -123,7 +144,9 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(config: DeskConfig) -> Self {
+    /// `sole` says that no other desk shares the account, so that the wallet is ours to check.
+    pub(crate) fn new(mut config: DeskConfig, sole: bool) -> Self {
+        config.ack_timeout = config.ack_timeout.max(ACK_TIMEOUT_MIN);
         Self {
             book: Book::with_capacity(BOOK_CAPACITY),
             strategy: AnyStrategy::new(&config.strategy, &config.instrument),
@@ -133,6 +156,8 @@ impl Desk {
             account: Account::default(),
             opened: false,
             wallet: None,
+            sole,
+            transferred: Usd::ZERO,
             drift: false,
             stream_up: false,
             foreign: Vec::new(),
@@ -144,7 +169,8 @@ impl Desk {
             target: Quotes::NONE,
             stirred: false,
             decided: None,
-            hold_until: Nanos::ZERO,
+            decided_for: Position::ZERO,
+            hold_until: [Nanos::ZERO; 2],
             later: None,
             flattening: None,
             escalate_at: None,
@@ -180,11 +206,13 @@ impl Desk {
             MarketKind::Diff(diff) => self.book.apply_diff(now, diff),
             MarketKind::Ticker(ticker) => self.book.apply_ticker(now, *ticker),
             MarketKind::Trade(trade) => self.strategy.trade(now, trade),
-            MarketKind::Mark(update) => {
-                self.mark = Some(update.mark);
+            MarketKind::Mark(update) if update.mark > FinePrice::ZERO => {
+                self.mark = Some((update.mark, now));
                 self.funding_rate = update.funding_rate;
                 self.next_funding = update.next_funding;
             }
+            // No price at all is a fault of the data; the last good one ages.
+            MarketKind::Mark(_) => {}
             MarketKind::FeedUp => {}
             MarketKind::FeedDown => self.book.feed_down(),
         }
@@ -202,17 +230,33 @@ impl Desk {
         (bid.price < ask.price).then(|| self.config.instrument.mid(bid.price, ask.price))
     }
 
-    /// What the position is valued at: mark, else mid, else its own entry.
-    fn valuation(&self) -> FinePrice {
-        self.mark.or(self.mid()).unwrap_or_else(|| self.ledger.entry(&self.config.instrument))
+    /// The mark price while it is fresh and within a tenth of the mid; otherwise it is not believed.
+    fn believed_mark(&self, now: Nanos) -> Option<FinePrice> {
+        let (mark, _) = self.mark.filter(|(_, at)| now.since(*at) <= MARK_AGE_MAX)?;
+        let near = self
+            .mid()
+            .is_none_or(|mid| i128::from((mark - mid).raw()).abs() * 10 <= i128::from(mid.raw()));
+        near.then_some(mark)
+    }
+
+    /// What the position is valued at: mark, else mid, else the last mark, else its own entry.
+    fn valuation(&self, now: Nanos) -> FinePrice {
+        let last = || self.mark.map(|(mark, _)| mark);
+        let entry = || self.ledger.entry(&self.config.instrument);
+        self.believed_mark(now).or(self.mid()).or_else(last).unwrap_or_else(entry)
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    pub(crate) fn unrealized(&self) -> Usd {
-        self.ledger.unrealized(&self.config.instrument, self.valuation())
+    pub(crate) fn unrealized(&self, now: Nanos) -> Usd {
+        self.ledger.unrealized(&self.config.instrument, self.valuation(now))
+    }
+
+    /// Deposits less withdrawals since the last call.
+    pub(crate) fn take_transfers(&mut self) -> Usd {
+        std::mem::take(&mut self.transferred)
     }
 
     /// Wallet at the first account report; `None` before it.
@@ -286,7 +330,8 @@ impl Desk {
     pub(crate) fn decide(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now;
         let usable = self.book_status(now) == BookStatus::Synced;
-        let due = self.decided.is_none_or(|at| now.since(at) >= self.config.requote.interval);
+        let due = self.decided.is_none_or(|at| now.since(at) >= self.config.requote.interval)
+            || self.decided_for != self.ledger.position();
         if usable && (self.stirred || due) {
             let view = View {
                 now,
@@ -302,6 +347,7 @@ impl Desk {
             if due || self.config.requote.on_event {
                 self.wanted = self.strategy.quote(&view);
                 self.decided = Some(now);
+                self.decided_for = view.position;
             }
             self.stirred = false;
         }
@@ -317,10 +363,11 @@ impl Desk {
         self.ledger.hash(hasher);
         self.gate.hash_into(hasher);
         (self.account, self.opened, self.wallet, self.drift, self.stream_up).hash(hasher);
+        self.transferred.hash(hasher);
         self.foreign.hash(hasher);
         (&self.foreign, self.dead_man, self.mark).hash(hasher);
         (self.funding_rate, self.next_funding).hash(hasher);
-        (&self.wanted, &self.target, self.stirred, self.decided).hash(hasher);
+        (&self.wanted, &self.target, self.stirred, self.decided, self.decided_for).hash(hasher);
         (self.hold_until, self.later, self.flattening, self.escalate_at, self.mode).hash(hasher);
         self.counters.hash(hasher);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use market::venue::{
     AccountState, ExpireReason, Fill, OpenOrder, OrderFate, RejectReason, RequestKind, VenueReport,
 };
-use market::{ClientOrderId, Price, Qty};
+use market::{ClientOrderId, Price, Qty, Usd};
 
 use super::{Context, Desk};
 use crate::orders::{Event, Next, Order, State};
@@ -14,6 +14,10 @@ use crate::snapshot::Counters;
 
 /// The account is compared with the venue's this often although nothing is in doubt.
 const RECONCILE_EVERY: Duration = Duration::from_secs(30);
+/// After the venue said that we send too much.
+const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
+/// Differences of the wallet that are the venue's rounding of single fills.
+const WALLET_NOISE: Usd = Usd::new(100_000_000_000_000);
 /// Between an account report from the past and the next question.
 const STALE_RETRY: Duration = Duration::from_millis(500);
 
@@ -25,13 +29,15 @@ impl Desk {
                 if let Some(order) = self.orders.get_mut(*client_id) {
                     order.venue_id = Some(*venue_id);
                 }
-                self.acked(ctx, *client_id);
+                self.lives(ctx, *client_id);
+                self.event(ctx, *client_id, Event::Ack);
             }
             VenueReport::Reject { client_id, request, reason } => {
                 self.rejected(ctx, *client_id, *request, *reason);
             }
             VenueReport::Fill(fill) => self.filled(ctx, fill),
             VenueReport::Amended { client_id, price, qty } => {
+                self.lives(ctx, *client_id);
                 ctx.breaker.success();
                 // Late news of an amendment before the one under way settles nothing about that.
                 if self.takes_terms(*client_id, *price, *qty) {
@@ -60,8 +66,12 @@ impl Desk {
                 self.ledger.funding(*amount);
                 ctx.note(Note::Funding { instrument: self.config.instrument.id, amount: *amount });
             }
-            VenueReport::Transfer { amount } => self.ledger.transfer(*amount),
-            VenueReport::DeadManArmed { until } => self.dead_man.until = Some(*until),
+            VenueReport::Transfer { amount } => self.transfer(*amount),
+            VenueReport::DeadManArmed { until } => {
+                // Never believed longer than what was asked for.
+                let asked = self.dead_man.asked.unwrap_or(ctx.now);
+                self.dead_man.until = Some((asked + self.config.dead_man_countdown).min(*until));
+            }
             VenueReport::DeadManFailed => self.dead_man_failed(ctx),
             VenueReport::StreamUp => {
                 self.stream_up = true;
@@ -101,6 +111,10 @@ impl Desk {
             State::Live if order.booked < order.filled => Some(ctx.now + timeout),
             State::Live | State::Done(_) => None,
         };
+        if matches!(after, State::InDoubt { .. }) && order.amending.is_some() {
+            // An answer to this amendment may come late; it must not be taken for one to the next.
+            order.fixed = true;
+        }
         if !after.is_exposed() {
             order.amending = None;
         }
@@ -117,17 +131,18 @@ impl Desk {
         }
     }
 
-    fn acked(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId) {
+    /// The venue has the order, whichever report said so first.
+    fn lives(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId) {
         let instrument = self.config.instrument.id;
         if let Some(order) = self.orders.get_mut(client_id)
-            && matches!(order.state, State::PendingNew { .. } | State::InDoubt { .. })
+            && !order.acked
         {
+            order.acked = true;
             let latency = ctx.now.since(order.created);
             self.counters.accepted += 1;
             ctx.breaker.success();
             ctx.note(Note::Acked { instrument, client_id, latency });
         }
-        self.event(ctx, client_id, Event::Ack);
     }
 
     fn rejected(
@@ -150,8 +165,25 @@ impl Desk {
         if is_failure(request, reason) {
             ctx.breaker.failure(ctx.now, "venue rejects");
         }
-        if request != RequestKind::Cancel {
-            self.hold_until = ctx.now + self.config.requote.min_interval;
+        let pause = match reason {
+            RejectReason::RateLimit => self.config.requote.min_interval.max(RATE_LIMIT_PAUSE),
+            RejectReason::WouldTake
+            | RejectReason::WouldNotFill
+            | RejectReason::ReduceOnly
+            | RejectReason::Margin
+            | RejectReason::Filter
+            | RejectReason::PriceBand
+            | RejectReason::TooManyOrders
+            | RejectReason::DuplicateId
+            | RejectReason::UnknownOrder
+            | RejectReason::NoChange
+            | RejectReason::Unavailable
+            | RejectReason::Other => self.config.requote.min_interval,
+        };
+        if request != RequestKind::Cancel
+            && let Some(order) = self.orders.get_mut(client_id)
+        {
+            self.hold_until[order.side.index()] = ctx.now + pause;
         }
         if request == RequestKind::Amend
             && reason != RejectReason::UnknownOrder
@@ -170,8 +202,8 @@ impl Desk {
             return;
         }
         let paid = spec.notional(fill.price, fill.qty) * fill.side.sign();
-        let edge = mid
-            .map_or(market::Usd::ZERO, |mid| spec.value_at(mid, fill.qty.signed(fill.side)) - paid);
+        let edge =
+            mid.map_or(Usd::ZERO, |mid| spec.value_at(mid, fill.qty.signed(fill.side)) - paid);
         let instrument = spec.id;
         let side = fill.side.index();
         self.counters.fills[side] += 1;
@@ -189,7 +221,6 @@ impl Desk {
             ctx.alert(AlertLevel::Warning, AlertKind::ForeignOrder, message);
             return;
         };
-        ctx.breaker.success();
         if order.booked.is_zero() {
             self.counters.orders_filled += 1;
         }
@@ -198,6 +229,8 @@ impl Desk {
         let whole = order.amending.map_or(order.qty, |(_, qty)| qty.max(order.qty));
         let (client_id, over) = (order.client_id, order.booked > whole);
         let event = if order.booked >= whole { Event::Filled } else { Event::PartlyFilled };
+        self.lives(ctx, client_id);
+        ctx.breaker.success();
         self.event(ctx, client_id, event);
         if over {
             self.anomaly(ctx, &format!("{client_id} filled beyond its quantity"));
@@ -253,9 +286,16 @@ impl Desk {
                 order.venue_id = Some(open.venue_id);
                 order.filled = order.filled.max(open.filled);
                 if let State::InDoubt { .. } = order.state {
-                    // Asked because of the doubt: an amendment that has not happened will not.
-                    order.amending = None;
+                    // Asked because of the doubt: an amendment that has not happened by now will not,
+                    // once it is too old for the venue to accept.
+                    let expired = order.changed + self.config.ack_timeout;
+                    if ctx.now >= expired {
+                        order.amending = None;
+                    } else {
+                        order.ask_at = Some(expired);
+                    }
                 }
+                self.lives(ctx, client_id);
                 if self.takes_terms(client_id, open.price, open.qty) {
                     self.event(ctx, client_id, Event::FoundOpen);
                 }
@@ -273,9 +313,20 @@ impl Desk {
         }
     }
 
-    /// Compares the venue's account with ours. The first report of a session is taken over.
+    /// Compares the venue's account with ours. The first report of a session is taken over. Answers
+    /// to earlier questions are old news: they may be from before an outage.
     fn account_report(&mut self, ctx: &mut Context<'_>, state: &AccountState) {
-        let Some(at) = self.account.asked.take() else { return };
+        let Some(at) = self.account.asked.filter(|_| state.query == self.account.query) else {
+            return;
+        };
+        self.account.asked = None;
+        if state.entry.raw() < 0 {
+            return self.anomaly(ctx, "the account has a negative entry price");
+        }
+        if !self.opened && state.last_trade < self.ledger.last_trade() {
+            self.account.due = ctx.now + STALE_RETRY;
+            return;
+        }
         if self.opened {
             state.fills.iter().for_each(|fill| self.filled(ctx, fill));
         } else {
@@ -294,6 +345,7 @@ impl Desk {
         let ours = self.ledger.position();
         if ours == state.position {
             self.account.agreed = state.last_trade;
+            self.compare_wallet(ctx, state);
         } else if !self.drift {
             self.drift = true;
             let spec = &self.config.instrument;
@@ -306,6 +358,35 @@ impl Desk {
             );
             ctx.alert(AlertLevel::Critical, AlertKind::Drift, message);
         }
+    }
+
+    fn transfer(&mut self, amount: Usd) {
+        self.ledger.transfer(amount);
+        self.transferred += amount;
+    }
+
+    /// A wallet that differs twice in a row has had a cash flow that no report told us of. It is
+    /// booked so that no limit is fooled: a loss as funding, a gain as a deposit.
+    fn compare_wallet(&mut self, ctx: &mut Context<'_>, state: &AccountState) {
+        let Some(opening) = self.wallet.filter(|_| self.sole) else { return };
+        let off = state.wallet - opening - self.ledger.cash();
+        let noise = off.abs() <= WALLET_NOISE;
+        let before = std::mem::replace(&mut self.account.wallet_off, off);
+        if noise || before != off {
+            return;
+        }
+        self.account.wallet_off = Usd::ZERO;
+        if off < Usd::ZERO {
+            self.ledger.funding(off);
+        } else {
+            self.transfer(off);
+        }
+        let symbol = self.config.instrument.symbol();
+        let message = format!(
+            "{symbol}: the venue's wallet differs by {off:.8} from our books; booked as {}",
+            if off < Usd::ZERO { "funding paid" } else { "a deposit" },
+        );
+        ctx.alert(AlertLevel::Error, AlertKind::Drift, message);
     }
 
     fn compare_orders(
@@ -372,6 +453,8 @@ impl Desk {
             state: State::Live,
             created: ctx.now,
             changed: ctx.now,
+            fleeting: false,
+            acked: true,
             fixed: false,
             ask_at: None,
         });
@@ -393,6 +476,9 @@ impl Desk {
     fn anomaly(&mut self, ctx: &mut Context<'_>, what: &str) {
         self.counters.anomalies += 1;
         self.account.doubt();
+        // However many there are, questions keep their distance.
+        let soonest = self.account.last_asked.map_or(ctx.now, |at| at + STALE_RETRY);
+        self.account.due = soonest.max(ctx.now);
         ctx.note(Note::Anomaly { instrument: self.config.instrument.id });
         let message = format!("{}: {what}; reconciling", self.config.instrument.symbol());
         ctx.alert(AlertLevel::Error, AlertKind::Anomaly, message);

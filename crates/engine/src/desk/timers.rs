@@ -3,7 +3,7 @@
 use market::venue::RequestKind;
 use market::{BookStatus, Nanos};
 
-use super::{Context, DeadMan, Desk};
+use super::{Context, DeadMan, Desk, MARK_AGE_MAX};
 use crate::orders::State;
 use crate::output::Output;
 
@@ -28,19 +28,21 @@ impl Desk {
             Some(at) => Some(at + config.ack_timeout),
             None => self.stream_up.then_some(self.account.due),
         };
-        let hold = (self.hold_until > now).then_some(self.hold_until);
+        let mark = self.mark.map(|(_, at)| at + MARK_AGE_MAX + NANO).filter(|at| *at > now);
+        let hold = self.hold_until.into_iter().filter(|at| *at > now).min();
         let flatten = self.flattening.map(|flattening| flattening.take_at);
         [
             decide,
             stale,
             account,
             hold,
+            mark,
             flatten,
             self.later,
             self.escalate_at.filter(|_| !self.orders.is_flat()),
             self.orders.next_deadline(),
             self.dead_man.until,
-            Some(self.next_arming()),
+            self.may_rearm(now).then(|| self.next_arming()),
         ]
         .into_iter()
         .flatten()
@@ -61,9 +63,11 @@ impl Desk {
         };
         if due {
             let since = self.opened.then(|| account.agreed.unwrap_or_default());
-            let query = self.gate.query_account(self.config.instrument.id, since);
+            let number = account.query.wrapping_add(1);
+            let query = self.gate.query_account(self.config.instrument.id, since, number);
             ctx.out.push(Output::Venue(query));
-            self.account.asked = Some(ctx.now);
+            self.account.query = number;
+            (self.account.asked, self.account.last_asked) = (Some(ctx.now), Some(ctx.now));
         }
     }
 
@@ -103,8 +107,23 @@ impl Desk {
         self.doubt(ctx, client_id);
     }
 
+    /// While we do not know our account, or what became of an order, the switch is left to run down:
+    /// it would remove what we cannot.
+    fn may_rearm(&self, now: Nanos) -> bool {
+        let patience = self.config.dead_man_countdown / 2;
+        let lost = |state: State| match state {
+            State::InDoubt { since, .. } => now.since(since) > patience,
+            State::PendingNew { .. }
+            | State::Live
+            | State::PendingAmend { .. }
+            | State::PendingCancel { .. }
+            | State::Done(_) => false,
+        };
+        self.account.known && !self.orders.live().iter().any(|order| lost(order.state))
+    }
+
     fn refresh_dead_man(&mut self, ctx: &mut Context<'_>) {
-        if ctx.now >= self.next_arming() {
+        if self.may_rearm(ctx.now) && ctx.now >= self.next_arming() {
             let countdown = self.config.dead_man_countdown;
             let arm = self.gate.arm_dead_man(self.config.instrument.id, countdown);
             ctx.out.push(Output::Venue(arm));

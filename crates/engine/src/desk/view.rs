@@ -21,7 +21,7 @@ impl Desk {
             book_updated: self.book.updated(),
             bids: levels(Side::Buy),
             asks: levels(Side::Sell),
-            mark: self.mark,
+            mark: self.mark.map(|(mark, _)| mark),
             funding_rate: self.funding_rate,
             next_funding: self.next_funding,
             position,
@@ -31,7 +31,7 @@ impl Desk {
             entry: self.ledger.entry(spec),
             exposure_long: position + exposed(Side::Buy),
             exposure_short: position + exposed(Side::Sell),
-            pnl: self.pnl_view(),
+            pnl: self.pnl_view(now),
             target: self.target.clone(),
             diagnostics: self.strategy.diagnostics(),
             orders: self.order_views(),
@@ -42,14 +42,14 @@ impl Desk {
     }
 
     /// This desk's share of the money; account-wide figures stay zero.
-    pub(crate) fn pnl_view(&self) -> PnlView {
+    pub(crate) fn pnl_view(&self, now: Nanos) -> PnlView {
         let spec = &self.config.instrument;
         let mut ledger = self.ledger.clone();
         if let Some(mid) = self.mid() {
             ledger.observe_mid(spec, mid);
         }
-        let split = ledger.split(spec, self.valuation());
-        let unrealized = self.unrealized();
+        let split = ledger.split(spec, self.valuation(now));
+        let unrealized = self.unrealized(now);
         PnlView {
             realized: ledger.realized(),
             unrealized,

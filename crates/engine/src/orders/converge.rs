@@ -44,8 +44,10 @@ pub struct Target<'a> {
     pub quotes: &'a [Quote],
     /// Whether they may only shrink the position.
     pub reduce_only: bool,
-    /// Price differences up to this are noise.
+    /// An order nearer to the market than wanted by up to this is left alone.
     pub tolerance: Ticks,
+    /// An order farther from the market than wanted by up to this is left alone.
+    pub slack: Ticks,
 }
 
 /// Actions for one side, and when to look again if something was put off.
@@ -93,8 +95,10 @@ fn keep_what_is_close(
 ) {
     wanted.retain(|quote| {
         let close = |order: &&Order| {
+            let too_near = target.side.is_better(order.price, quote.price);
+            let noise = if too_near { target.tolerance } else { target.slack };
             order.reduce_only == target.reduce_only
-                && distance(order.price, quote.price) <= target.tolerance
+                && distance(order.price, quote.price) <= noise
                 && is_close(order, quote.qty, rules.size_tolerance)
         };
         let best = spare

@@ -271,7 +271,11 @@ pub struct Order {
     pub created: Nanos,
     /// When its terms were last changed by us.
     pub changed: Nanos,
-    /// The venue refused to amend it: it can only be canceled.
+    /// It never rests (IOC): while flattening it is left to end by itself.
+    pub fleeting: bool,
+    /// The venue has said that it has it.
+    pub acked: bool,
+    /// The venue refused to amend it, or left us in doubt about it: it can only be canceled.
     pub fixed: bool,
     /// When to ask the venue about it, if nothing is heard until then.
     pub ask_at: Option<Nanos>,

@@ -205,8 +205,13 @@ impl Gate {
     }
 
     /// Asking needs no approval.
-    pub fn query_account(&self, instrument: InstrumentId, since: Option<TradeId>) -> Approved {
-        Approved(VenueCommand::QueryAccount { instrument, since })
+    pub fn query_account(
+        &self,
+        instrument: InstrumentId,
+        since: Option<TradeId>,
+        query: u32,
+    ) -> Approved {
+        Approved(VenueCommand::QueryAccount { instrument, since, query })
     }
 
     /// Arming the dead-man's switch needs no approval.
@@ -250,7 +255,9 @@ impl Gate {
         if exceeds(distance, mid, limits.price_collar) {
             return Err(Refusal::PriceCollar);
         }
-        if breaks_band(instrument, context.mark.unwrap_or(mid), wish) {
+        // An order that only reduces is left to the venue's own judgement of its band: our mark may
+        // be older than the venue's, and a way out must not depend on it.
+        if !wish.reduce_only && breaks_band(instrument, context.mark.unwrap_or(mid), wish) {
             return Err(Refusal::PriceBand);
         }
         if context.own_opposite.is_some_and(|own| wish.side.crosses(wish.price, own)) {

@@ -68,13 +68,21 @@ impl PnlMonitor {
         closed
     }
 
-    /// A deposit or withdrawal shifts the baselines.
+    /// A deposit or withdrawal shifts the baselines; the drawdown stays the same share of the peak.
     pub fn transfer(&mut self, amount: Usd) {
-        if self.started {
-            self.day_start += amount;
-            self.equity += amount;
-            self.peak += amount;
+        if !self.started {
+            return;
         }
+        // 1e-8 units keep the product within 128 bits.
+        let e8 = |amount: Usd| amount.raw() / 10_000_000_000;
+        let (before, after) = (e8(self.equity), e8(self.equity + amount));
+        self.peak = match (before, after) {
+            (1.., 1..) => Usd::new(e8(self.peak) * after / before * 10_000_000_000),
+            _ => self.peak + amount,
+        };
+        self.day_start += amount;
+        self.equity += amount;
+        self.peak = self.peak.max(self.equity);
     }
 
     /// Starts the drawdown anew from here; a deliberate act of an operator.

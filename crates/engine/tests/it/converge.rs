@@ -35,6 +35,8 @@ fn order(sequence: u32, side: Side, price: i64, qty: u64, state: State) -> Order
         state,
         created: START - RESTED,
         changed: START - RESTED,
+        fleeting: false,
+        acked: true,
         fixed: false,
         ask_at: None,
     }
@@ -115,7 +117,7 @@ fn check(rules: &Requote, rows: &str, expected: Expect) {
         let quotes: Vec<Quote> = wanted.map(quote).collect();
         let reduce_only = parts[0].ends_with("reduce");
         let tolerance = Ticks::new(2);
-        let target = Target { side, quotes: &quotes, reduce_only, tolerance };
+        let target = Target { side, quotes: &quotes, reduce_only, tolerance, slack: tolerance };
         let plan = planned(&target, parts[2], rules);
         writeln!(table, "{row}\n    -> {plan}").unwrap();
     }
@@ -367,8 +369,13 @@ fn reduce_only_orders_and_others_do_not_stand_in_for_each_other() {
 /// A plan holds so many requests; what does not fit is planned the next time.
 #[test]
 fn too_many_orders_are_withdrawn_in_turns() {
-    let target =
-        Target { side: Side::Buy, quotes: &[], reduce_only: false, tolerance: Ticks::ZERO };
+    let target = Target {
+        side: Side::Buy,
+        quotes: &[],
+        reduce_only: false,
+        tolerance: Ticks::ZERO,
+        slack: Ticks::ZERO,
+    };
     let mut orders: Vec<Order> = (1..=80).map(|n| order_of(n, Side::Buy, 1_000, 10)).collect();
     for round in [32, 32, 16, 0] {
         let (actions, _) = plan(START, &target, &orders, &rules());
@@ -505,7 +512,8 @@ fn order_of(sequence: u32, side: Side, price: i64, qty: u64) -> Order {
 impl Scene {
     fn plan(&self) -> Vec<Action> {
         let (side, tolerance) = (self.side, Ticks::new(self.tolerance));
-        let target = Target { side, quotes: &self.quotes, reduce_only: false, tolerance };
+        let target =
+            Target { side, quotes: &self.quotes, reduce_only: false, tolerance, slack: tolerance };
         let (actions, later) = plan(START, &target, &self.orders, &self.rules);
         assert_eq!(later, None, "everything has rested long enough");
         actions.into_iter().collect()
@@ -618,7 +626,7 @@ proptest! {
             order.changed = if young { START } else { order.changed };
         }
         let (side, tolerance) = (scene.side, Ticks::new(scene.tolerance));
-        let target = Target { side, quotes: &scene.quotes, reduce_only: false, tolerance };
+        let target = Target { side, quotes: &scene.quotes, reduce_only: false, tolerance, slack: tolerance };
         let (actions, _) = plan(START, &target, &scene.orders, &scene.rules);
         let state = |id: ClientOrderId| {
             scene.orders.iter().find(|order| order.client_id == id).unwrap().state

@@ -8,8 +8,9 @@ use market::{FinePrice, Position, TradeId};
 use crate::rig::{Rig, config, usd};
 
 /// An account report that was written before the last fill.
-fn behind(position: i64, last_trade: Option<TradeId>) -> VenueReport {
+fn behind(query: u32, position: i64, last_trade: Option<TradeId>) -> VenueReport {
     VenueReport::Account(AccountState {
+        query,
         position: Position::new(position),
         entry: FinePrice::ZERO,
         wallet: usd("5000"),
@@ -35,7 +36,8 @@ fn an_account_report_from_the_past_is_not_answered_with_a_storm() {
     rig.script("fill bid 0.010\nfill ask 0.010\nstream down\nstream up");
     let mut asked = 0;
     for _ in 0..10 {
-        rig.report(behind(10, Some(TradeId(1))));
+        let query = rig.query;
+        rig.report(behind(query, 10, Some(TradeId(1))));
         asked += u32::from(asks_for_the_account(&rig));
     }
     assert_eq!(asked, 0, "the question is repeated after a pause");
@@ -51,7 +53,8 @@ fn the_first_trade_ever_is_not_drift() {
     let log = rig.script("stream down\nstream up");
     assert!(log.contains("query    account"), "{log}");
     rig.script("fill no1 0.010");
-    rig.report(behind(0, None));
+    let query = rig.query;
+    rig.report(behind(query, 0, None));
     let log = rig.script("state");
     assert!(!log.contains("drift"), "{log}");
 }
@@ -62,11 +65,11 @@ fn flattening_after_a_halt_keeps_its_own_order() {
     let mut rig = Rig::new(config());
     expect![[r#"
         query    account
-        place    buy 0.010 @ 2598.23
         place    sell 0.010 @ 2600.84
+        place    buy 0.010 @ 2598.23
         alert    Info: operator: halted
-        cancel   buy @ 2598.23
         cancel   sell @ 2600.84
+        cancel   buy @ 2598.23
         alert    Info: operator: halted and flattening
         place    sell 0.030 @ 2600.01 reduce-only
         mode     halted operator_halt

@@ -71,8 +71,8 @@ fn a_partial_fill_then_a_cancel_and_a_fill_that_beats_it() {
          state",
         expect![[r#"
             alert    Info: operator: halted
-            cancel   buy @ 2598.70
             cancel   sell @ 2601.30
+            cancel   buy @ 2598.70
             mode     halted operator_halt
             position 0.007
         "#]],
@@ -168,8 +168,14 @@ fn an_order_that_never_arrived_is_given_up_after_asking_three_times() {
         query    order 2
         query    order 1
         query    order 2
+        cancel   all
+        cancel   buy @ 2598.70
+        cancel   sell @ 2601.30
         query    order 1
         query    order 2
+        cancel   all
+        cancel   buy @ 2598.70
+        cancel   sell @ 2601.30
         mode     halted paused book_stale
         position 0
         order    sell 0.010 @ 2601.30 in_doubt filled 0.000
@@ -307,12 +313,12 @@ fn an_unexplained_position_halts_until_an_operator_accepts_it() {
             alert    Info: operator: resumed
             alert    Info: operator: resumed, halts cleared
             query    account
-            place    buy 0.010 @ 2598.59
             place    sell 0.010 @ 2601.20
+            place    buy 0.010 @ 2598.59
             mode     quoting 
             position 0.007
-            order    buy 0.010 @ 2598.59 pending_new filled 0.000
             order    sell 0.010 @ 2601.20 pending_new filled 0.000
+            order    buy 0.010 @ 2598.59 pending_new filled 0.000
         "#]],
     );
 }
@@ -376,6 +382,8 @@ fn cancels_that_are_not_answered_escalate() {
             query    order 1
             query    order 2
             cancel   all
+            cancel   buy @ 2598.70
+            cancel   sell @ 2601.30
             mode     halted shutdown book_stale
             position 0
         "#]],
@@ -387,15 +395,14 @@ fn flatten_rests_patiently_then_takes() {
     let mut rig = Rig::new(config());
     expect![[r#"
         query    account
-        place    buy 0.010 @ 2598.23
         place    sell 0.010 @ 2600.84
+        place    buy 0.010 @ 2598.23
         alert    Info: operator: halted and flattening
-        cancel   buy @ 2598.23
         cancel   sell @ 2600.84
+        cancel   buy @ 2598.23
         place    sell 0.030 @ 2600.01 reduce-only
         cancel   sell @ 2600.01
         place    sell 0.020 @ 2594.80 reduce-only
-        cancel   sell @ 2594.80
         alert    Info: ETHUSDC: position is flat
         mode     halted operator_halt
         position 0
@@ -416,6 +423,7 @@ fn flatten_rests_patiently_then_takes() {
          advance 1900ms
          book 2599.99 2600.01
          canceled no3
+         advance 100ms
          book 2599.99 2600.01
          fill no4 0.020
          state",
@@ -537,9 +545,11 @@ fn the_daily_loss_limit_halts_until_midnight() {
          book 2599.99 2600.01
          mark 2600
          ack all
+         book 599.99 600.01
          mark 600
          state
          canceled ask
+         book 2599.99 2600.01
          mark 2600
          state
          breaker reset

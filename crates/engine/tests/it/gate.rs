@@ -607,7 +607,7 @@ fn the_engine_refuses_by_the_name_of_the_limit() {
         (Refusal::OrderQty, QUOTE, |c| c.desks[0].limits.max_order_qty = Qty::new(9)),
         (Refusal::OrderValue, QUOTE, |c| c.desks[0].limits.max_order_value = usd("25")),
         (Refusal::PriceCollar, QUOTE, |c| c.desks[0].limits.price_collar = Rate::new(10_000)),
-        (Refusal::PriceBand, "start\nmark 2000\nbook 2599.99 2600.01", |_| {}),
+        (Refusal::PriceBand, "start\nmark 2400\nbook 2599.99 2600.01", |_| {}),
         (Refusal::Position, QUOTE, |c| c.desks[0].limits.max_position = Qty::new(9)),
         (Refusal::OpenOrders, QUOTE, |c| c.desks[0].limits.max_open_orders = 1),
         (Refusal::OrdersPerSecond, QUOTE, |c| c.desks[0].limits.max_orders_per_second = 1),
@@ -621,7 +621,7 @@ fn the_engine_refuses_by_the_name_of_the_limit() {
 
 /// The strategy never quotes less than the venue takes, but a position may be smaller than that.
 #[test]
-fn the_engine_refuses_to_flatten_dust() {
+fn flattening_ends_with_dust_and_says_so() {
     let dust = |config: &mut EngineConfig| {
         let mut rules = instrument().rules().clone();
         rules.min_qty = decimal("0.005");
@@ -635,8 +635,10 @@ fn the_engine_refuses_to_flatten_dust() {
             }
         };
     };
-    let script = "start 0.003\nbook 2599.99 2600.01\nflatten";
-    assert_eq!(refusals(dust, script), [Refusal::BelowMinimum.name()]);
+    let mut small = config();
+    dust(&mut small);
+    let said = Rig::new(small).script("start 0.003\nbook 2599.99 2600.01\nflatten");
+    assert!(said.contains("0.003 is left, too small for an order"), "{said}");
 }
 
 /// The same limits hold when an order that rests is moved.
@@ -645,7 +647,7 @@ fn the_engine_judges_amendments_too() {
     let mut rig = Rig::quoting(config());
     let log = rig.script(
         "advance 1s
-         mark 2300             # the band for buys now ends at 2415
+         mark 2350             # the band for buys now ends at 2467.50
          book 2589.99 2590.01  # the bid must move away: refused, so it must go
          state",
     );

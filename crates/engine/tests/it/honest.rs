@@ -192,7 +192,7 @@ impl World {
                 let fills = self.fills.iter().filter(own).copied().collect();
                 self.reports.push_back(VenueReport::Order { client_id, fate, fills });
             }
-            VenueCommand::QueryAccount { since, .. } => self.account(since),
+            VenueCommand::QueryAccount { since, query, .. } => self.account(since, query),
         }
     }
 
@@ -208,13 +208,18 @@ impl World {
         self.reports.push_back(VenueReport::Reject { client_id, request, reason });
     }
 
-    fn account(&mut self, since: Option<TradeId>) {
+    fn account(&mut self, since: Option<TradeId>, query: u32) {
+        let mut books = engine::ledger::Ledger::default();
+        for fill in &self.fills {
+            books.fill(&crate::rig::instrument(), fill, None);
+        }
         let later = |fill: &&Fill| since.is_some_and(|since| fill.trade_id > since);
         let open = self.orders.values().filter(|kept| kept.ended.is_none());
         self.reports.push_back(VenueReport::Account(AccountState {
+            query,
             position: Position::new(self.position),
             entry: FinePrice::from_decimal("2600".parse().unwrap()),
-            wallet: usd("5000"),
+            wallet: usd("5000") + books.cash(),
             open_orders: open.map(Kept::listed).collect(),
             fills: self.fills.iter().filter(later).copied().collect(),
             last_trade: self.fills.last().map(|fill| fill.trade_id),

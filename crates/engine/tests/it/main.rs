@@ -9,5 +9,6 @@ mod honest;
 mod ledger;
 mod pnl;
 mod props;
+mod review;
 mod rig;
 mod states;

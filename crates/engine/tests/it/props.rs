@@ -93,9 +93,10 @@ fn an_account() -> impl Strategy<Value = VenueReport> {
     let orders = prop::collection::vec(an_open_order(), 0..4);
     let fills = prop::collection::vec(a_fill(), 0..3);
     let last = prop::option::of((0_i64..40).prop_map(TradeId));
-    (holding, orders, fills, last).prop_map(
-        |((position, entry, wallet), open_orders, fills, last_trade)| {
+    (0_u32..4, holding, orders, fills, last).prop_map(
+        |(query, (position, entry, wallet), open_orders, fills, last_trade)| {
             VenueReport::Account(AccountState {
+                query,
                 position,
                 entry: FinePrice::new(entry.raw() * 1_000_000),
                 wallet: Usd::new(i128::from(wallet) * Usd::SCALE),
@@ -267,6 +268,7 @@ fn quoting() -> Engine {
     let (bids, asks) = (vec![level(259_999)], vec![level(260_001)]);
     let kind = MarketKind::Snapshot(DepthSnapshot { last_id: 1, bids, asks });
     let account = AccountState {
+        query: 1,
         position: Position::ZERO,
         entry: FinePrice::ZERO,
         wallet: usd("5000"),
@@ -473,7 +475,9 @@ fn the_hash_tells_foreign_orders_apart() {
         let say = |report| Input::Venue(DESK, report);
         let (position, entry, wallet) = (Position::ZERO, FinePrice::ZERO, usd("5000"));
         let (fills, last_trade) = (Vec::new(), None);
-        let account = AccountState { position, entry, wallet, open_orders, fills, last_trade };
+        let query = 2;
+        let account =
+            AccountState { query, position, entry, wallet, open_orders, fills, last_trade };
         for batch in [vec![say(VenueReport::StreamUp)], vec![say(VenueReport::Account(account))]] {
             engine.step(START, &batch, &mut Vec::new());
         }

@@ -123,6 +123,8 @@ pub(crate) struct Rig {
     trades: i64,
     updates: u64,
     position: Position,
+    /// Number of the last question about the account.
+    pub(crate) query: u32,
     /// While time passes, routine questions about the account are answered, not logged.
     routine: Option<bool>,
     log: String,
@@ -138,6 +140,7 @@ impl Rig {
             trades: 0,
             updates: 0,
             position: Position::ZERO,
+            query: 0,
             routine: None,
             log: String::new(),
         }
@@ -262,10 +265,13 @@ impl Rig {
             reduce_only: sent.order.reduce_only,
         };
         let open_orders = self.sent.iter().filter(|sent| sent.open).map(open).collect();
+        let pnl = self.engine.snapshot().pnl;
+        let cash = pnl.realized - pnl.fees + pnl.funding + pnl.transfers;
         self.report(VenueReport::Account(AccountState {
+            query: self.query,
             position,
             entry: FinePrice::from_decimal(decimal("2600")),
-            wallet: usd("5000"),
+            wallet: usd("5000") + cash,
             open_orders,
             fills: Vec::new(),
             last_trade,
@@ -473,10 +479,14 @@ impl Rig {
             VenueCommand::QueryOrder { client_id, .. } => {
                 writeln!(self.log, "query    order {}", client_id.sequence).unwrap();
             }
-            VenueCommand::QueryAccount { .. } if self.routine.is_some() => {
+            VenueCommand::QueryAccount { query, .. } if self.routine.is_some() => {
+                self.query = *query;
                 self.routine = Some(true);
             }
-            VenueCommand::QueryAccount { .. } => writeln!(self.log, "query    account").unwrap(),
+            VenueCommand::QueryAccount { query, .. } => {
+                self.query = *query;
+                writeln!(self.log, "query    account").unwrap();
+            }
         }
     }
 

@@ -78,6 +78,7 @@ fn report() -> impl Strategy<Value = VenueReport> {
         }),
         (any::<i64>(), any::<i128>(), prop::collection::vec(fill(), 0..3)).prop_map(
             |(position, wallet, fills)| VenueReport::Account(AccountState {
+                query: 7,
                 position: Position::new(position),
                 entry: FinePrice::ZERO,
                 wallet: Usd::new(wallet),

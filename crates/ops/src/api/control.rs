@@ -119,8 +119,12 @@ fn optional<T: Default + DeserializeOwned>(body: Body) -> Result<T, ApiError> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let remedy = "see /api/openapi.json for what this route takes";
+    // A list would fill in the fields one after the other.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::bad_request("the body is not a JSON object", remedy));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
-        let remedy = "see /api/openapi.json for what this route takes";
         ApiError::bad_request(format!("the body is not what is wanted: {error}"), remedy)
     })
 }

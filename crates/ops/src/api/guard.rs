@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -20,6 +21,8 @@ use super::error::ApiError;
 use super::listen::Peer;
 
 const TOKEN_LENGTH_MIN: usize = 16;
+/// A request's body must have arrived, and its answer be there, within this time.
+const REQUEST_MAX: Duration = Duration::from_secs(10);
 
 const SECURITY_HEADERS: [(HeaderName, &str); 7] = [
     (
@@ -149,6 +152,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 fn addressed(site: Site, names: &[String], headers: &HeaderMap) -> Result<(), ApiError> {
     let forbidden =
         |error: String, remedy: &str| ApiError::new(StatusCode::FORBIDDEN, error, remedy);
+    if headers.get_all(header::HOST).iter().count() > 1 {
+        let remedy = "send one Host header";
+        return Err(ApiError::bad_request("more than one Host header", remedy));
+    }
     let host = text(headers, &header::HOST).unwrap_or_default();
     if !site.is_named(host, names) {
         let remedy =
@@ -164,17 +171,35 @@ fn addressed(site: Site, names: &[String], headers: &HeaderMap) -> Result<(), Ap
     }
 }
 
-/// Refuses what is not addressed to us and adds the security headers to every answer.
+/// Refuses what is not addressed to us, bounds how long a request takes, tells the connection where
+/// it stands, and adds the security headers to every answer.
 pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
     let names = &api.inner.config.hosts;
+    let peer =
+        request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.clone());
+    if let Some(peer) = &peer {
+        peer.requested();
+    }
     let mut response = match addressed(api.site, names, request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => match tokio::time::timeout(REQUEST_MAX, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => too_slow().into_response(),
+        },
         Err(refusal) => refusal.into_response(),
     };
     for (name, value) in SECURITY_HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    if let Some(peer) = &peer {
+        let kind = text(response.headers(), &header::CONTENT_TYPE).unwrap_or_default();
+        peer.answered(kind.starts_with("text/event-stream"));
+    }
     response
+}
+
+fn too_slow() -> ApiError {
+    let error = format!("not received and answered within {} s", REQUEST_MAX.as_secs());
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, error, "send the whole request at once")
 }
 
 /// How a request identified itself.

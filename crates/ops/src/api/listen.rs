@@ -4,8 +4,8 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
@@ -15,8 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-/// A connection on which nothing moves for this long is closed.
-const IDLE_MAX: Duration = Duration::from_secs(75);
+/// The head of a request must have arrived within this time.
+const HEAD_MAX: Duration = Duration::from_secs(5);
+/// A connection is closed when nothing moves for this long, between two requests or in an answer.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+/// The same for a live stream, whose reader may be slow.
+const STREAM_IDLE_MAX: Duration = Duration::from_secs(75);
 
 /// The sockets of the API and, if wanted, of the metrics alone.
 #[derive(Debug)]
@@ -121,31 +125,115 @@ fn listening_inode(line: &str, port: u16) -> Option<&str> {
     (listening && own == port).then(|| fields.nth(5)).flatten()
 }
 
+/// Where a connection is in the life of its requests. Each place has a limit of its own, so that
+/// nobody holds a slot for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A request's head is awaited since then: the whole of it, not a byte now and then.
+    Head(Instant),
+    /// A request is being carried out; [`super::guard`] limits how long that takes.
+    Request,
+    /// The answer is being sent, or has been and the next request has not begun. Something moved
+    /// then.
+    Answer(Instant),
+    /// A live stream is being sent. Something moved then.
+    Stream(Instant),
+}
+
+impl Phase {
+    /// When the connection is closed unless something happens.
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Head(since) => Some(since + HEAD_MAX),
+            Self::Request => None,
+            Self::Answer(moved) => Some(moved + IDLE_MAX),
+            Self::Stream(moved) => Some(moved + STREAM_IDLE_MAX),
+        }
+    }
+
+    /// Since when it has done nothing that anybody waits for.
+    fn spare_since(self) -> Option<Instant> {
+        match self {
+            Self::Head(since) | Self::Answer(since) => Some(since),
+            Self::Request | Self::Stream(_) => None,
+        }
+    }
+}
+
+/// What is known about a connection, for its socket, its requests and the listener.
+#[derive(Debug)]
+struct Line {
+    phase: Phase,
+    /// The listener has given its slot to another.
+    evicted: bool,
+    waker: Option<Waker>,
+}
+
+type SharedLine = Arc<Mutex<Line>>;
+
+fn locked(line: &SharedLine) -> MutexGuard<'_, Line> {
+    line.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(SocketAddr);
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    address: SocketAddr,
+    line: SharedLine,
+}
 
 impl Peer {
-    pub(super) fn ip(self) -> IpAddr {
-        self.0.ip()
+    pub(super) fn ip(&self) -> IpAddr {
+        self.address.ip()
+    }
+
+    /// A request has arrived and is being carried out.
+    pub(super) fn requested(&self) {
+        locked(&self.line).phase = Phase::Request;
+    }
+
+    /// There is an answer: a stream without an end, or one that is over soon.
+    pub(super) fn answered(&self, streaming: bool) {
+        let now = Instant::now();
+        locked(&self.line).phase = if streaming { Phase::Stream(now) } else { Phase::Answer(now) };
     }
 }
 
 impl Connected<IncomingStream<'_, Bounded>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
-        Self(*stream.remote_addr())
+        Self { address: *stream.remote_addr(), line: Arc::clone(&stream.io().line) }
     }
 }
 
-/// A listener with a limit on connections. Beyond it new ones wait in the system's queue.
+/// A listener with a limit on connections. Beyond it a new one takes the slot of the one that has
+/// been idle longest, so that an operator always gets in.
 pub(super) struct Bounded {
     listener: TcpListener,
     slots: Arc<Semaphore>,
+    lines: Vec<Weak<Mutex<Line>>>,
 }
 
 impl Bounded {
     pub(super) fn new(listener: TcpListener, most: usize) -> Self {
-        Self { listener, slots: Arc::new(Semaphore::new(most)) }
+        Self { listener, slots: Arc::new(Semaphore::new(most)), lines: Vec::new() }
+    }
+
+    /// Ends the connection that has been idle longest, if any is.
+    fn evict(&self) {
+        let spare = self.lines.iter().filter_map(Weak::upgrade).filter_map(|line| {
+            let since = {
+                let line = locked(&line);
+                line.phase.spare_since().filter(|_| !line.evicted)
+            };
+            since.map(|since| (since, line))
+        });
+        if let Some((_, line)) = spare.min_by_key(|(since, _)| *since) {
+            let mut line = locked(&line);
+            line.evicted = true;
+            if let Some(waker) = line.waker.take() {
+                waker.wake();
+            }
+        }
     }
 }
 
@@ -154,17 +242,25 @@ impl Listener for Bounded {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let permit = match Arc::clone(&self.slots).acquire_owned().await {
-            Ok(permit) => permit,
-            Err(_) => unreachable!("the semaphore is never closed"),
-        };
         let (stream, address) = Listener::accept(&mut self.listener).await;
+        self.lines.retain(|line| line.strong_count() > 0);
+        let permit = match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.evict();
+                match Arc::clone(&self.slots).acquire_owned().await {
+                    Ok(permit) => permit,
+                    Err(_) => unreachable!("the semaphore is never closed"),
+                }
+            }
+        };
         // Without it an answer may wait for the peer's delayed acknowledgement; nothing else breaks.
         let _ = stream.set_nodelay(true);
-        (
-            Connection { stream, idle: Box::pin(tokio::time::sleep(IDLE_MAX)), _permit: permit },
-            address,
-        )
+        let line = Line { phase: Phase::Head(Instant::now()), evicted: false, waker: None };
+        let line = Arc::new(Mutex::new(line));
+        self.lines.push(Arc::downgrade(&line));
+        let timer = Box::pin(tokio::time::sleep(HEAD_MAX));
+        (Connection { stream, timer, line, _permit: permit }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -172,25 +268,43 @@ impl Listener for Bounded {
     }
 }
 
-/// A connection that holds its slot and ends when nothing moves.
+/// A connection that holds its slot, and ends when its time is up or its slot is needed.
 pub(super) struct Connection {
     stream: TcpStream,
-    idle: Pin<Box<Sleep>>,
+    timer: Pin<Box<Sleep>>,
+    line: SharedLine,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    /// Starts the idle time anew on progress, and ends the wait when it is over.
-    fn watch<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        progress: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if progress.is_ready() {
-            self.idle.as_mut().reset(Instant::now() + IDLE_MAX);
-            return progress;
+    /// Notes that bytes moved.
+    fn moved(&mut self, incoming: bool) {
+        let mut line = locked(&self.line);
+        let now = Instant::now();
+        line.phase = match line.phase {
+            // The first bytes of the next request.
+            Phase::Answer(_) if incoming => Phase::Head(now),
+            Phase::Answer(_) => Phase::Answer(now),
+            Phase::Stream(_) => Phase::Stream(now),
+            same @ (Phase::Head(_) | Phase::Request) => same,
+        };
+    }
+
+    /// Ends a wait whose time is up.
+    fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let deadline = {
+            let mut line = locked(&self.line);
+            if line.evicted {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            line.waker = Some(context.waker().clone());
+            line.phase.deadline()
+        };
+        let Some(deadline) = deadline else { return Poll::Pending };
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
         }
-        match self.idle.as_mut().poll(context) {
+        match self.timer.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
@@ -203,8 +317,16 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let progress = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.watch(context, progress)
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Pending => self.wait(context),
+            Poll::Ready(result) => {
+                if buffer.filled().len() > before {
+                    self.moved(true);
+                }
+                Poll::Ready(result)
+            }
+        }
     }
 }
 
@@ -214,8 +336,13 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let progress = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, progress)
+        match Pin::new(&mut self.stream).poll_write(context, bytes) {
+            Poll::Pending => self.wait(context),
+            Poll::Ready(result) => {
+                self.moved(false);
+                Poll::Ready(result)
+            }
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

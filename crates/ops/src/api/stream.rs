@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -27,13 +27,18 @@ const BACKLOG: u64 = 100;
 type Events = ReceiverStream<Result<Event, Infallible>>;
 type Sender = mpsc::Sender<Result<Event, Infallible>>;
 
+/// A refusal that also ends the connection, so that it holds no slot.
+type Refusal = ([(HeaderName, &'static str); 1], ApiError);
+
 pub(super) async fn stream(
     _: Reader,
     State(api): State<Api>,
-) -> Result<Sse<KeepAliveStream<Events>>, ApiError> {
+) -> Result<Sse<KeepAliveStream<Events>>, Refusal> {
     let permit = api.inner.streams.clone().try_acquire_owned().map_err(|_| {
         let error = format!("{} live streams are open already", super::STREAMS_MAX);
-        ApiError::new(StatusCode::TOO_MANY_REQUESTS, error, "close a console that is not used")
+        let remedy = "close a console that is not used";
+        let refusal = ApiError::new(StatusCode::TOO_MANY_REQUESTS, error, remedy);
+        ([(header::CONNECTION, "close")], refusal)
     })?;
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(feed(api, sender, permit));

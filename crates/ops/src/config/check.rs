@@ -64,6 +64,13 @@ fn sizes(config: &Config, rules: &mut Rules<'_, '_>) {
         "lower base_size or raise max_order_qty: every order would be refused",
     );
     rules.refuse(
+        risk.flatten.slippage > risk.price_collar,
+        "risk.flatten.slippage",
+        "is more than",
+        "risk.price_collar",
+        "lower slippage or raise price_collar: orders that close a position would be refused",
+    );
+    rules.refuse(
         risk.max_open_orders < 2 * strategy.levels,
         "risk.max_open_orders",
         "is less than two sides of",
@@ -98,7 +105,8 @@ fn spreads(config: &Config, rules: &mut Rules<'_, '_>) {
     );
     let collar = config.risk.price_collar.to_f64() + ROUNDING;
     let half = strategy.base_spread / 2.0;
-    let outermost = half + f64::from(strategy.levels.saturating_sub(1)) * strategy.level_spacing;
+    let shifted = half + strategy.skew_factor * strategy.base_spread;
+    let outermost = shifted + f64::from(strategy.levels.saturating_sub(1)) * strategy.level_spacing;
     rules.refuse(
         half > collar,
         "strategy.base_spread",
@@ -107,7 +115,14 @@ fn spreads(config: &Config, rules: &mut Rules<'_, '_>) {
         "lower base_spread or raise price_collar: every order would be refused",
     );
     rules.refuse(
-        half <= collar && outermost > collar,
+        half <= collar && shifted > collar,
+        "strategy.skew_factor",
+        "shifts quotes at full inventory beyond",
+        "risk.price_collar",
+        "lower skew_factor or base_spread, or raise price_collar",
+    );
+    rules.refuse(
+        shifted <= collar && outermost > collar,
         "strategy.level_spacing",
         &format!("with {} levels puts the outermost rung beyond", strategy.levels),
         "risk.price_collar",

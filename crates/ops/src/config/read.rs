@@ -180,7 +180,9 @@ impl<'a> Reader<'a> {
                 complete = false;
                 let fault = self.faults.add(Some(item.at), key.path, "invalid item");
                 fault.found(as_written(item, Kind::Text)).wanted(super::value::one_of(words));
-                if let Some(word) = nearest(&text, words.iter().copied()) {
+                // A suggestion would tell what the environment holds.
+                let own = !item.is_filled_in(&text);
+                if let Some(word) = nearest(&text, words.iter().copied()).filter(|_| own) {
                     fault.remedy(format!("did you mean {word}?"));
                 }
             }
@@ -208,9 +210,11 @@ impl<'a> Reader<'a> {
                 Some((None, name, _)) => (name, None),
                 None => ("", None),
             };
-            if !is_variable(name) {
+            let nested = default.is_some_and(|default| default.contains("${"));
+            if nested || !is_variable(name) {
+                let problem = if nested { "a '${' inside a default" } else { "malformed '${'" };
                 self.faults
-                    .add(Some(at), key.path, "malformed '${'")
+                    .add(Some(at), key.path, problem)
                     .wanted("${NAME} or ${NAME:-default}")
                     .remedy("write $${ for a literal ${");
                 return None;
@@ -258,6 +262,9 @@ impl<'a> Reader<'a> {
         let at = node.map(|node| node.at);
         let mut refuse = |problem: &str, hint: String| {
             let found = node.map_or_else(|| quote(text), |node| as_written(node, kind));
+            // A hint may repeat a part of the value.
+            let filled_in = node.is_some_and(|node| node.is_filled_in(text));
+            let hint = if filled_in { String::from("check the variable") } else { hint };
             self.faults
                 .add(at, key.path, problem)
                 .found(found)

@@ -132,11 +132,26 @@ impl Scalar for bool {
     }
 }
 
+/// Refuses spellings that other readers of YAML take for something else: `010` is eight to some.
+fn unambiguous(number: &str) -> Result<(), Hint> {
+    if let Some(rest) = number.strip_prefix('+') {
+        return Err(format!("write {rest} without the plus"));
+    }
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let zeros = digits.len() - digits.trim_start_matches('0').len();
+    let follows = digits[zeros..].starts_with(|c: char| c.is_ascii_digit());
+    if zeros > 1 || (zeros == 1 && follows) {
+        return Err(String::from("write it without leading zeros"));
+    }
+    Ok(())
+}
+
 /// Digits only: no sign, exponent or separators.
 fn whole<T: TryFrom<u64>>(text: &str) -> Result<T, Hint> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(String::from("write digits only"));
     }
+    unambiguous(text)?;
     let number = text.parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
     number.ok_or_else(Hint::new)
 }
@@ -187,6 +202,7 @@ impl Scalar for f64 {
         {
             return Err(unfit());
         }
+        unambiguous(text)?;
         let number: f64 = text.parse().map_err(|_| unfit())?;
         // -0.0 would print and hash differently from 0.
         if number.is_finite() { Ok(number + 0.0) } else { Err(unfit()) }
@@ -201,6 +217,7 @@ impl Scalar for Decimal {
     const KIND: Kind = Kind::Decimal;
 
     fn parse(text: &str) -> Result<Self, Hint> {
+        unambiguous(text)?;
         text.parse().map_err(|error: market::DecimalError| error.to_string())
     }
 
@@ -223,6 +240,7 @@ impl Scalar for Duration {
         if number.is_empty() {
             return Err(String::from("such as 250ms, 5s, 5m or 1h"));
         }
+        unambiguous(number)?;
         let Some((_, length)) = length else {
             return Err(match unit {
                 "" => format!("add the unit, such as {number}s"),

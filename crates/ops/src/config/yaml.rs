@@ -83,6 +83,11 @@ impl Node {
             if matches!(text.as_str(), "" | "~" | "null"))
     }
 
+    /// Whether `text` is not what the file says but what came of it.
+    pub(super) fn is_filled_in(&self, text: &str) -> bool {
+        matches!(&self.value, Value::Scalar { text: written, .. } if written.as_str() != text)
+    }
+
     /// What kind of thing it is, for a fault that must not repeat it.
     pub(super) fn noun(&self) -> &'static str {
         match &self.value {
@@ -317,10 +322,13 @@ impl Tree<'_> {
                 Some((None, _)) => {}
                 Some((Some(name), at)) => match lines.get(&name) {
                     Some(first) => {
-                        let problem = format!("given twice, first on line {first}");
-                        self.faults
-                            .add(Some(at), path, problem)
-                            .remedy(format!("keep line {first} or line {}", at.0));
+                        let (problem, remedy) = if *first == at.0 {
+                            (String::from("given twice on one line"), String::from("keep one"))
+                        } else {
+                            let remedy = format!("keep line {first} or line {}", at.0);
+                            (format!("given twice, first on line {first}"), remedy)
+                        };
+                        self.faults.add(Some(at), path, problem).remedy(remedy);
                     }
                     None => {
                         lines.insert(name.clone(), at.0);

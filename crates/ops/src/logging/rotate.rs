@@ -8,9 +8,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::Failures;
 use crate::config::LoggingConfig;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -65,23 +65,19 @@ pub(super) struct RotatingFile {
     next_prune: SystemTime,
     /// No rotation or reopening before this time.
     retry_at: SystemTime,
-    failures: Arc<AtomicU64>,
+    failures: Arc<Failures>,
 }
 
 impl RotatingFile {
     /// Opens the file to append, creating it and its directory where needed.
-    pub(super) fn open(
-        path: PathBuf,
-        limits: Limits,
-        failures: Arc<AtomicU64>,
-    ) -> io::Result<Self> {
+    pub(super) fn open(path: PathBuf, limits: Limits, failures: Arc<Failures>) -> io::Result<Self> {
         Self::open_at(path, limits, failures, Box::new(wall_clock))
     }
 
     fn open_at(
         path: PathBuf,
         limits: Limits,
-        failures: Arc<AtomicU64>,
+        failures: Arc<Failures>,
         clock: Clock,
     ) -> io::Result<Self> {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -179,11 +175,14 @@ impl RotatingFile {
     /// Rotates and prunes when due.
     fn maintain(&mut self, now: SystemTime, len: usize) {
         let rotates = self.is_full(now, len);
-        if rotates && self.rotate(now).is_err() {
-            self.fail(now);
+        if rotates && let Err(error) = self.rotate(now) {
+            self.fail(&error);
+            self.retry_at = now + RETRY_INTERVAL;
         }
-        if (rotates || now >= self.next_prune) && self.prune(now).is_err() {
-            self.failures.fetch_add(1, Ordering::Relaxed);
+        if (rotates || now >= self.next_prune)
+            && let Err(error) = self.prune(now)
+        {
+            self.fail(&error);
         }
         if rotates || now >= self.next_prune {
             self.next_prune = now + PRUNE_INTERVAL;
@@ -198,9 +197,8 @@ impl RotatingFile {
         self.file.write_all(line)
     }
 
-    fn fail(&mut self, now: SystemTime) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        self.retry_at = now + RETRY_INTERVAL;
+    fn fail(&self, error: &io::Error) {
+        self.failures.add(&self.path.display().to_string(), error);
     }
 }
 
@@ -210,14 +208,14 @@ impl Write for RotatingFile {
         self.maintain(now, line.len());
         match self.put(line) {
             Ok(()) => self.size += line.len() as u64,
-            Err(_) => {
+            Err(error) => {
                 self.torn = true;
                 // The file system may have been mounted anew: another handle may do.
                 if now >= self.retry_at {
                     let _ = self.reopen(now);
                     self.retry_at = now + RETRY_INTERVAL;
                 }
-                self.failures.fetch_add(1, Ordering::Relaxed);
+                self.fail(&error);
             }
         }
         Ok(line.len())

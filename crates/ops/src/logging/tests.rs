@@ -36,7 +36,8 @@ fn config(path: PathBuf, level: Level, format: LogFormat) -> LoggingConfig {
 fn logged(name: &str, level: Level, format: LogFormat, body: impl FnOnce(&LogHandle)) -> String {
     let scratch = Scratch::new(name);
     let path = scratch.0.join("new/app.log");
-    let (subscriber, handle) = build(&config(path.clone(), level, format)).unwrap();
+    let (subscriber, handle) =
+        build(&config(path.clone(), level, format), Console::Stdout).unwrap();
     with_default(subscriber, || body(&handle));
     drop(handle);
     fs::read_to_string(path).unwrap()
@@ -98,6 +99,33 @@ fn libraries_are_heard_from_warn_up_only() {
 }
 
 #[test]
+fn every_target_of_ours_is_heard() {
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut folders: Vec<PathBuf> = vec![crates.to_owned()];
+    let mut found = std::collections::BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs")
+            {
+                let text = fs::read_to_string(&path).unwrap();
+                let targets = text.split("target: \"").skip(1);
+                found.extend(targets.map(|rest| rest.split('"').next().unwrap().to_owned()));
+            }
+        }
+    }
+    assert!(found.contains("risk") && found.contains("order"), "{found:?}");
+    for target in found {
+        assert!(
+            OWN_TARGETS.contains(&target.as_str()),
+            "{target} would be heard from warn up only"
+        );
+    }
+}
+
+#[test]
 fn a_secret_is_masked_however_it_is_logged() {
     let text = logged("secret", Level::Trace, LogFormat::Json, |_| {
         let secret = Secret::new("sesame");
@@ -111,7 +139,8 @@ fn a_secret_is_masked_however_it_is_logged() {
 fn the_file_is_not_for_everyone() {
     let scratch = Scratch::new("mode");
     let path = scratch.0.join("dir/app.log");
-    let built = build(&config(path.clone(), Level::Info, LogFormat::Json)).unwrap();
+    let config = config(path.clone(), Level::Info, LogFormat::Json);
+    let built = build(&config, Console::Stdout).unwrap();
     drop(built);
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path) & 0o137, 0);
@@ -121,7 +150,9 @@ fn the_file_is_not_for_everyone() {
 #[test]
 fn a_file_that_cannot_be_opened_says_which_and_why() {
     let path = PathBuf::from("/dev/null/app.log");
-    let Err(error) = build(&config(path, Level::Info, LogFormat::Json)) else { panic!("opened") };
+    let Err(error) = build(&config(path, Level::Info, LogFormat::Json), Console::Stdout) else {
+        panic!("opened")
+    };
     let text = error.to_string();
     assert!(text.contains("/dev/null/app.log") && text.contains("logging.file_path"), "{text}");
 }
@@ -129,13 +160,13 @@ fn a_file_that_cannot_be_opened_says_which_and_why() {
 #[test]
 fn a_full_disk_is_counted_and_survived() {
     let path = PathBuf::from("/dev/full");
-    let failures = Arc::new(AtomicU64::new(0));
+    let failures = Arc::new(Failures::default());
     let limits = Limits { size: 10, backups: 1, age: std::time::Duration::from_secs(1) };
     let mut file = RotatingFile::open(path, limits, Arc::clone(&failures)).unwrap();
     for _ in 0..3 {
         file.write_all(b"a line\n").unwrap();
     }
-    assert_eq!(failures.load(Ordering::Relaxed), 3);
+    assert_eq!(failures.count(), 3);
 }
 
 #[test]
@@ -169,9 +200,9 @@ fn a_process_has_one_log() {
     let mut config = config(path.clone(), Level::Info, LogFormat::Json);
     config.outputs.push(LogOutput::Stdout);
     config.level = Level::Error;
-    let handle = init(&config).unwrap();
+    let handle = init(&config, Console::Stderr).unwrap();
     error!("from the process");
-    assert!(matches!(init(&config), Err(LogError::Twice)));
+    assert!(matches!(init(&config, Console::Stderr), Err(LogError::Twice)));
     drop(handle);
     assert!(fs::read_to_string(path).unwrap().contains("from the process"));
 }

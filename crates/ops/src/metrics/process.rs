@@ -23,8 +23,8 @@ pub(super) fn families(shared: &Shared) -> Vec<MetricFamily> {
     let (reloaded, reloaded_at) = shared.last_reload();
     let started = shared.started().as_secs_f64();
     let last_turn = shared.last_turn().map_or(0.0, |at| at.as_secs_f64());
-    let messages =
-        shared.log_messages().map(|(level, count)| (vec![("level", level)], count as f64));
+    let log = shared.log();
+    let messages = log.messages.map(|(level, count)| (vec![("level", level)], count as f64));
     let one = |value: f64| [(vec![], value)];
     let kib = |key| field(&status, key) * 1024.0;
     vec![
@@ -46,6 +46,16 @@ pub(super) fn families(shared: &Shared) -> Vec<MetricFamily> {
             one(reloaded_at.as_secs_f64()),
         ),
         counter("mm_log_messages_total", "Log messages, by level.", messages),
+        counter(
+            "mm_log_dropped_total",
+            "Log lines dropped because an output could not keep up.",
+            one(log.dropped as f64),
+        ),
+        counter(
+            "mm_log_write_failures_total",
+            "Log lines lost, and rotations failed, because an output refused them.",
+            one(log.write_failures as f64),
+        ),
         counter(
             "process_cpu_seconds_total",
             "User and system CPU time spent in seconds.",

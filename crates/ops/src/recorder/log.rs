@@ -4,14 +4,78 @@ use std::time::Duration;
 
 use engine::output::{Alert, AlertLevel, Note};
 use engine::risk::{BreakerState, Mode, Refusal};
-use market::Nanos;
-use market::venue::{Fill, RejectReason};
+use market::venue::{Amend, Fill, NewOrder, OrderKind, RejectReason, RequestKind, VenueCommand};
+use market::{Instrument, Nanos};
 
 use super::Shared;
 use crate::view;
 
 /// A rule that keeps refusing is logged this often.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(10);
+
+/// What leaves for the venue, in detail.
+pub(super) fn command(shared: &Shared, command: &VenueCommand) {
+    let id = command.instrument();
+    let (symbol, instrument) = (shared.symbol(id), shared.instruments().get(usize::from(id.0)));
+    match command {
+        VenueCommand::Place(order) => placed(instrument, order),
+        VenueCommand::Amend(amend) => amended(instrument, amend),
+        VenueCommand::Cancel { client_id, .. } => {
+            tracing::debug!(target: "order", symbol, %client_id, "cancel");
+        }
+        VenueCommand::CancelAll { .. } => tracing::info!(target: "order", symbol, "cancel all"),
+        VenueCommand::QueryOrder { client_id, .. } => {
+            tracing::debug!(target: "order", symbol, %client_id, "query order");
+        }
+        VenueCommand::QueryAccount { .. } => {
+            tracing::debug!(target: "order", symbol, "query account");
+        }
+        VenueCommand::ArmDeadMan { countdown, .. } => {
+            tracing::trace!(target: "order", symbol, ?countdown, "arm dead-man's switch");
+        }
+    }
+}
+
+fn placed(instrument: Option<&Instrument>, order: &NewOrder) {
+    let Some(instrument) = instrument else { return };
+    let price = match order.kind {
+        OrderKind::Limit { price, .. } => Some(instrument.price_text(price)),
+        OrderKind::Market => None,
+    };
+    tracing::debug!(
+        target: "order",
+        symbol = instrument.symbol(),
+        client_id = %order.client_id,
+        side = %order.side,
+        price,
+        qty = instrument.qty_text(order.qty),
+        reduce_only = order.reduce_only,
+        "place"
+    );
+}
+
+fn amended(instrument: Option<&Instrument>, amend: &Amend) {
+    let Some(instrument) = instrument else { return };
+    tracing::debug!(
+        target: "order",
+        symbol = instrument.symbol(),
+        client_id = %amend.client_id,
+        side = %amend.side,
+        price = instrument.price_text(amend.price),
+        qty = instrument.qty_text(amend.qty),
+        "amend"
+    );
+}
+
+/// Whether a rejection is the ordinary course of things: a post-only order would have taken, or a
+/// fill beat the request.
+fn is_ordinary(request: RequestKind, reason: RejectReason) -> bool {
+    match reason {
+        RejectReason::WouldTake => true,
+        RejectReason::UnknownOrder => request != RequestKind::Place,
+        _ => false,
+    }
+}
 
 pub(super) fn alert(alert: &Alert) {
     let (kind, message) = (view::alert_kind(alert.kind), alert.message.as_str());
@@ -42,12 +106,25 @@ impl RiskLog {
             }
             Note::Rejected { instrument, client_id, request, reason } => {
                 let symbol = shared.symbol(*instrument);
-                let (request, reason_name) = (view::request(*request), view::reject(*reason));
-                if *reason == RejectReason::WouldTake {
-                    tracing::debug!(symbol, %client_id, request, reason = reason_name, "rejected");
+                let (name, why) = (view::request(*request), view::reject(*reason));
+                if is_ordinary(*request, *reason) {
+                    tracing::debug!(
+                        target: "order", symbol, %client_id, request = name, reason = why, "rejected"
+                    );
                 } else {
-                    tracing::warn!(symbol, %client_id, request, reason = reason_name, "rejected");
+                    tracing::warn!(
+                        target: "order", symbol, %client_id, request = name, reason = why, "rejected"
+                    );
                 }
+            }
+            Note::Acked { instrument, client_id, latency } => {
+                let symbol = shared.symbol(*instrument);
+                let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+                tracing::debug!(target: "order", symbol, %client_id, latency_us, "accepted");
+            }
+            Note::Ended { instrument, client_id, outcome } => {
+                let symbol = shared.symbol(*instrument);
+                tracing::debug!(target: "order", symbol, %client_id, ?outcome, "ended");
             }
             Note::Refused { instrument, refusal } => {
                 self.refused(now, shared.symbol(*instrument), *refusal);
@@ -76,7 +153,8 @@ impl RiskLog {
                 tracing::info!(symbol = shared.symbol(*instrument), %amount, "funding");
             }
             Note::Configured => tracing::info!("new configuration in force"),
-            Note::Sent { .. } | Note::Acked { .. } | Note::Ended { .. } | Note::Quoted { .. } => {}
+            // What was sent is logged in detail as it leaves.
+            Note::Sent { .. } | Note::Quoted { .. } => {}
         }
     }
 
@@ -93,7 +171,7 @@ impl RiskLog {
     }
 }
 
-fn filled(instrument: &market::Instrument, fill: &Fill, position: &str, edge: &market::Usd) {
+fn filled(instrument: &Instrument, fill: &Fill, position: &str, edge: &market::Usd) {
     tracing::info!(
         target: "fill",
         symbol = instrument.symbol(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use engine::output::{AlertKind, AlertLevel, Note, Output};
 use engine::snapshot::Snapshot;
 use market::venue::Fill;
@@ -30,8 +30,19 @@ pub const ALERTS_KEPT: usize = 200;
 /// PnL points kept: one per second of engine time, four hours.
 pub const HISTORY_KEPT: usize = 4 * 3600;
 
-/// Log messages so far, per level.
-pub type LogCounts = Arc<dyn Fn() -> [(&'static str, u64); 5] + Send + Sync>;
+/// How the log fares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogStats {
+    /// Messages so far, per level, most severe first.
+    pub messages: [(&'static str, u64); 5],
+    /// Lines dropped because an output could not keep up.
+    pub dropped: u64,
+    /// Lines lost, and rotations failed, because an output refused them.
+    pub write_failures: u64,
+}
+
+/// Asks whoever logs how the log fares.
+pub type LogCounts = Arc<dyn Fn() -> LogStats + Send + Sync>;
 
 /// Which build and configuration runs.
 #[derive(Clone, Debug, Default)]
@@ -52,8 +63,8 @@ pub struct RecorderConfig {
     pub build: Build,
     /// The wall clock, for everything that must not depend on engine time (is it still turning?).
     pub clock: fn() -> Nanos,
-    /// Log messages so far, from whoever logs.
-    pub log_messages: LogCounts,
+    /// How the log fares.
+    pub log: LogCounts,
 }
 
 impl fmt::Debug for RecorderConfig {
@@ -121,7 +132,7 @@ pub struct Published {
 /// What readers see. Lock-free, except for the lists, whose locks the driver never waits for.
 pub struct Shared {
     instruments: Vec<Instrument>,
-    build: Build,
+    build: ArcSwap<Build>,
     clock: fn() -> Nanos,
     started: Nanos,
     published: ArcSwapOption<Published>,
@@ -131,7 +142,7 @@ pub struct Shared {
     alerts: Ring<AlertRecord>,
     history: Ring<PnlPoint>,
     meters: Meters,
-    log_messages: LogCounts,
+    log: LogCounts,
 }
 
 /// The last reload of the configuration.
@@ -154,8 +165,8 @@ impl Shared {
     }
 
     /// Which build and configuration runs.
-    pub fn build(&self) -> &Build {
-        &self.build
+    pub fn build(&self) -> Arc<Build> {
+        self.build.load_full()
     }
 
     /// The wall clock.
@@ -201,9 +212,15 @@ impl Shared {
         &self.meters
     }
 
-    /// Log messages so far, per level.
-    pub fn log_messages(&self) -> [(&'static str, u64); 5] {
-        (self.log_messages)()
+    /// How the log fares.
+    pub fn log(&self) -> LogStats {
+        (self.log)()
+    }
+
+    /// Notes which configuration is in force now, by its hash.
+    pub fn configured(&self, config_hash: u64) {
+        let config_hash = format!("{config_hash:016x}");
+        self.build.rcu(|build| Build { config_hash: config_hash.clone(), ..(**build).clone() });
     }
 
     /// Notes that the configuration was reloaded, or that a reload was refused.
@@ -242,7 +259,7 @@ impl Recorder {
         let meters = Meters::new(&symbols);
         let started = (config.clock)();
         let shared = Arc::new(Shared {
-            build: config.build,
+            build: ArcSwap::from_pointee(config.build),
             clock: config.clock,
             started,
             published: ArcSwapOption::empty(),
@@ -252,7 +269,7 @@ impl Recorder {
             alerts: Ring::with_capacity(ALERTS_KEPT),
             history: Ring::with_capacity(HISTORY_KEPT),
             meters,
-            log_messages: config.log_messages,
+            log: config.log,
             instruments: config.instruments,
         });
         let recorder = Self {
@@ -272,10 +289,10 @@ impl Recorder {
     }
 
     /// Takes in what one step asked for and told.
-    pub fn outputs<C>(&mut self, now: Nanos, outputs: &[Output<C>]) {
+    pub fn outputs(&mut self, now: Nanos, outputs: &[Output]) {
         for output in outputs {
             match output {
-                Output::Venue(_) => {}
+                Output::Venue(approved) => log::command(&self.shared, approved.command()),
                 Output::Alert(alert) => {
                     self.shared.meters.alert(alert);
                     log::alert(alert);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use market::Nanos;
 use ops::api::{ApiConfig, ControlError, ControlRequest, HealthRules, Listeners, Token, serve};
-use ops::recorder::{Build, Recorder, RecorderConfig, Shared};
+use ops::recorder::{Build, LogStats, Recorder, RecorderConfig, Shared};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -69,8 +69,10 @@ impl Server {
             instruments: vec![instrument()],
             build,
             clock,
-            log_messages: Arc::new(|| {
-                [("error", 1), ("warn", 2), ("info", 3), ("debug", 0), ("trace", 0)]
+            log: Arc::new(|| LogStats {
+                messages: [("error", 1), ("warn", 2), ("info", 3), ("debug", 0), ("trace", 0)],
+                dropped: 4,
+                write_failures: 5,
             }),
         });
         let asked: Arc<Mutex<Vec<_>>> = Arc::default();

@@ -4,14 +4,18 @@ mod client;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use engine::input::Control;
 use engine::risk::{Mode, Standstill};
 use engine::snapshot::Snapshot;
 use market::Usd;
-use ops::api::{BODY_LIMIT, ControlRequest, Health, HealthRules, Listeners, STREAMS_MAX, routes};
+use ops::api::{
+    BODY_LIMIT, CONNECTIONS_MAX, ControlRequest, Health, HealthRules, Listeners, STREAMS_MAX,
+    routes,
+};
 use ops::metrics::{LINT_EXCEPTIONS, Metrics};
 use ops::recorder::Recorder;
 
@@ -140,6 +144,8 @@ fn control_arrives_in_order_and_nonsense_does_not() {
         ("resume", "{", 400),
         ("resume", r#"{"clear_halt": "yes"}"#, 400),
         ("resume", r#"{"clear_halts": true}"#, 400),
+        ("resume", "[true]", 400),
+        ("halt", "[]", 400),
         ("halt", r#"{"really": true}"#, 400),
         ("log-level", "", 400),
         ("log-level", r#"{"level":"nonsense"}"#, 422),
@@ -371,6 +377,8 @@ fn metrics_say_what_happened() {
         ("mm_breaker_state{state=\"closed\"}", 1.0),
         ("mm_limit_allowed{limit=\"daily_loss_limit\"}", 100.0),
         ("mm_log_messages_total{level=\"warn\"}", 2.0),
+        ("mm_log_dropped_total", 4.0),
+        ("mm_log_write_failures_total", 5.0),
         ("mm_turn_duration_seconds_count", 40.0),
         ("mm_inputs_total", 120.0),
         ("mm_book_synced{symbol=\"ETHUSDC\"}", 1.0),
@@ -441,11 +449,85 @@ fn streams_are_bounded_and_given_back() {
         lines
     };
     let streams: Vec<_> = (0..STREAMS_MAX).map(&mut first).collect();
-    assert_eq!(server.get("/api/stream").status, 429);
+    let mut refused = open(server.api, "GET", "/api/stream", &[("Connection", "keep-alive")], "");
+    let mut answer = String::new();
+    refused.read_to_string(&mut answer).expect("the server closes the connection");
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
     assert_eq!(server.get("/health").status, 200, "others are still served");
     drop(streams);
     std::thread::sleep(Duration::from_millis(500));
     first(0);
+}
+
+#[test]
+fn an_operator_gets_in_however_many_connections_are_held() {
+    let (server, _) = lively();
+    let streams: Vec<_> = (0..STREAMS_MAX)
+        .map(|_| {
+            let mut lines = BufReader::new(open(server.api, "GET", "/api/stream", &[], "")).lines();
+            next_event(&mut lines, "status");
+            lines
+        })
+        .collect();
+    let hold = |text: &str| {
+        let mut stream = TcpStream::connect(server.api).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    };
+    let half = format!("POST /api/control/halt HTTP/1.1\r\nHost: {}\r\n", server.api);
+    let whole = format!("GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", server.api);
+    let mut held = Vec::new();
+    for text in ["", &half, &whole] {
+        held.extend((0..CONNECTIONS_MAX).map(|_| hold(text)));
+        let before = clock();
+        assert_eq!(server.post("/api/control/pause", "").status, 202);
+        assert!(clock().since(before) < Duration::from_secs(2), "held by {text:?}");
+    }
+    drop((held, streams));
+    assert_eq!(server.get("/health").status, 200);
+}
+
+#[test]
+fn a_request_that_never_ends_is_ended() {
+    let server = Server::start();
+    let before = clock();
+    let mut slow = TcpStream::connect(server.api).unwrap();
+    slow.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut byte = [0];
+    let head = "GET /health HTTP/1.1\r\nX-Slow: ";
+    slow.write_all(head.as_bytes()).unwrap();
+    // A byte now and then does not keep it open.
+    loop {
+        if slow.write_all(b"x").is_err() {
+            break;
+        }
+        match slow.read(&mut byte) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Ok(_) | Err(_) => break,
+        }
+        assert!(clock().since(before) < Duration::from_secs(9), "still open");
+    }
+    assert!(clock().since(before) > Duration::from_secs(3));
+}
+
+#[test]
+fn one_host_and_no_more() {
+    let (server, _) = lively();
+    let (one, two) = (server.api.to_string(), "evil.example");
+    for hosts in [[one.as_str(), two], [two, one.as_str()]] {
+        let headers = hosts.map(|host| ("Host", host));
+        assert_eq!(server.send("GET", "/api/status", &headers, "").status, 400);
+    }
+}
+
+#[test]
+fn the_hash_of_the_active_configuration_is_shown() {
+    let (server, _) = lively();
+    server.shared.configured(0xabc);
+    let hash = "0000000000000abc";
+    assert_eq!(server.get("/api/status").json()["config_hash"], hash);
+    assert!(server.get("/metrics").body.contains(&format!("config_hash=\"{hash}\"")));
 }
 
 #[tokio::test]

@@ -230,7 +230,8 @@ impl YesVenue {
             VenueCommand::ArmDeadMan { countdown, .. } => {
                 VenueReport::DeadManArmed { until: now + *countdown }
             }
-            VenueCommand::QueryAccount { .. } => VenueReport::Account(AccountState {
+            VenueCommand::QueryAccount { query, .. } => VenueReport::Account(AccountState {
+                query: *query,
                 position: Position::ZERO,
                 entry: FinePrice::ZERO,
                 wallet: usd("5000"),

@@ -69,7 +69,7 @@ proptest! {
         }
         let now = at(commands.len() as u64 * 300);
         for account in accounts {
-            let query = VenueCommand::QueryAccount { instrument: instrument().id, since: None };
+            let query = VenueCommand::QueryAccount { instrument: instrument().id, since: None, query: 0 };
             sim.command_as(account, now, &query);
         }
         check_ledgers(&sim, &accounts, first)?;

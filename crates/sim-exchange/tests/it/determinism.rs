@@ -44,7 +44,7 @@ fn commands(millis: u64) -> Vec<VenueCommand> {
     match n % 7 {
         0 => commands.push(VenueCommand::CancelAll { instrument: ID }),
         1 => commands.push(VenueCommand::ArmDeadMan { instrument: ID, countdown: ms(300) }),
-        2 => commands.push(VenueCommand::QueryAccount { instrument: ID, since: None }),
+        2 => commands.push(VenueCommand::QueryAccount { instrument: ID, since: None, query: 0 }),
         _ => {}
     }
     commands

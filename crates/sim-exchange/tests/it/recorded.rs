@@ -419,7 +419,7 @@ fn the_account_rules_are_the_same_as_on_the_exchange() {
     tape.market.step(at(100), &[], &[], &mut tape.out);
     tape.now = at(100);
     tape.send(VenueCommand::QueryOrder { instrument: ID, client_id: name(3) });
-    tape.send(VenueCommand::QueryAccount { instrument: ID, since: None });
+    tape.send(VenueCommand::QueryAccount { instrument: ID, since: None, query: 0 });
     expect![[r#"
         reject #1 Place: ReduceOnly
         ack #2

@@ -158,9 +158,10 @@ fn command(words: &[&str]) -> VenueCommand {
         ["cancel", "all"] => VenueCommand::CancelAll { instrument: ID },
         ["cancel", id] => cancel(number(id)),
         ["query", id] => VenueCommand::QueryOrder { instrument: ID, client_id: name(number(id)) },
-        ["account"] => VenueCommand::QueryAccount { instrument: ID, since: None },
+        ["account"] => VenueCommand::QueryAccount { instrument: ID, since: None, query: 0 },
         ["account", "after", since] => VenueCommand::QueryAccount {
             instrument: ID,
+            query: 0,
             since: Some(market::TradeId(number(since))),
         },
         ["dead-man", millis] => {

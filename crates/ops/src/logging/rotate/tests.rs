@@ -8,7 +8,7 @@ use super::*;
 struct Bench {
     scratch: Scratch,
     now: Arc<Mutex<SystemTime>>,
-    failures: Arc<AtomicU64>,
+    failures: Arc<Failures>,
     lines: Cell<u32>,
 }
 
@@ -73,7 +73,7 @@ fn a_full_file_gives_way_and_the_oldest_goes() {
     assert_eq!(bench.files(), ["0001-0010", "0011-0020", "0021-0025"]);
     bench.write(&mut file, 30);
     assert_eq!(bench.files(), ["0031-0040", "0041-0050", "0051-0055"]);
-    assert_eq!(bench.failures.load(Ordering::Relaxed), 0);
+    assert_eq!(bench.failures.count(), 0);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_failed_rotation_keeps_writing_and_is_tried_again() {
     let moved = bench.scratch.0.with_extension("moved");
     fs::rename(&bench.scratch.0, &moved).unwrap();
     bench.write(&mut file, 5);
-    assert!(bench.failures.load(Ordering::Relaxed) > 0);
+    assert!(bench.failures.count() > 0);
     fs::rename(&moved, &bench.scratch.0).unwrap();
     assert_eq!(bench.files(), ["0001-0015"]);
     bench.wait(RETRY_INTERVAL);

@@ -1,0 +1,366 @@
+//! From what the machine says to accounts, to their records and their user events.
+
+use ::market::venue::{ExpireReason, Fill, VenueReport};
+use ::market::{FinePrice, Instrument, Nanos, Position, Side, Usd, VenueOrderId};
+use serde_json::{Value, json};
+
+use super::account::Account;
+use super::front::{Front, Push};
+use super::record::{Amendment, LIQUIDATION_PREFIX, OrderRecord, TradeRecord, money, side_text};
+use super::streams::Topic;
+use super::{AccountEvent, Machine, Standing};
+
+/// What a fill adds to an order event.
+#[derive(Clone, Copy)]
+struct Execution<'a> {
+    fill: &'a Fill,
+    realized: Usd,
+}
+
+impl Account {
+    /// The price at which closing would pay for the position's fees.
+    pub(super) fn break_even(&self, instrument: &Instrument) -> FinePrice {
+        let Standing { position, cost, .. } = self.standing;
+        instrument.average_price(cost + self.open_fees, position)
+    }
+}
+
+impl Front {
+    /// Takes in reports of one step. Fills are announced in brief before anything else of the same
+    /// account and instant, as the real venue does.
+    pub(super) fn absorb(&mut self, events: &[AccountEvent]) {
+        let mut announced = 0;
+        for (index, event) in events.iter().enumerate() {
+            if index >= announced {
+                let same =
+                    |other: &&AccountEvent| (other.account, other.at) == (event.account, event.at);
+                let group = events[index..].iter().take_while(same);
+                for event in group.clone() {
+                    self.announce(event);
+                }
+                announced = index + group.count();
+            }
+            self.absorb_one(event);
+        }
+    }
+
+    fn absorb_one(&mut self, event: &AccountEvent) {
+        let (who, at) = (event.account, event.at);
+        match &event.report {
+            VenueReport::Ack { client_id, venue_id } => {
+                if let Some(draft) = self.accounts[who].drafts.remove(client_id) {
+                    let id = self.order_base + venue_id.0;
+                    let record = OrderRecord { id, time: at, updated: at, ..draft };
+                    self.accounts[who].insert(record);
+                    self.order_event(who, id, at, "NEW", None, "0");
+                }
+            }
+            VenueReport::Reject { reason, .. } => self.accounts[who].refusal = Some(*reason),
+            VenueReport::Fill(fill) => self.absorb_fill(event, fill),
+            VenueReport::Amended { client_id, price, qty } => {
+                let number = self.trade_base + i64::from(self.accounts[who].named);
+                if let Some(order) = self.live(who, *client_id, at) {
+                    let change = Amendment {
+                        id: number,
+                        at,
+                        price: (order.price, *price),
+                        qty: (order.qty, *qty),
+                        modify_id: order.modify_id,
+                    };
+                    (order.price, order.qty) = (*price, *qty);
+                    order.amendments.push(change);
+                    let id = order.id;
+                    self.order_event(who, id, at, "AMENDMENT", None, "0");
+                }
+            }
+            VenueReport::Canceled { client_id, .. } => {
+                if let Some(order) = self.live(who, *client_id, at) {
+                    order.status = "CANCELED";
+                    let id = order.id;
+                    self.order_event(who, id, at, "CANCELED", None, "0");
+                    self.accounts[who].closed(id);
+                }
+            }
+            VenueReport::Expired { client_id, reason, .. } => {
+                if let Some(order) = self.live(who, *client_id, at) {
+                    let stp = *reason == ExpireReason::SelfTrade;
+                    order.status = if stp { "EXPIRED_IN_MATCH" } else { "EXPIRED" };
+                    let why = match (reason, order.kind) {
+                        (ExpireReason::SelfTrade, _) => "1",
+                        (ExpireReason::Unfilled, "MARKET") => "9",
+                        (ExpireReason::Unfilled, _) => "2",
+                        (ExpireReason::ReduceOnly, _) => "4",
+                        (ExpireReason::Venue, _) => "7",
+                    };
+                    let id = order.id;
+                    self.order_event(who, id, at, "EXPIRED", None, why);
+                    self.accounts[who].closed(id);
+                }
+            }
+            VenueReport::Funding { amount } => {
+                self.accounts[who].note_income("FUNDING_FEE", *amount, at, None);
+                self.cash_event(event, "FUNDING_FEE", *amount);
+            }
+            VenueReport::Transfer { amount } => {
+                self.accounts[who].note_income("TRANSFER", *amount, at, None);
+                let why = if *amount < Usd::ZERO { "WITHDRAW" } else { "DEPOSIT" };
+                self.cash_event(event, why, *amount);
+            }
+            VenueReport::InDoubt { .. }
+            | VenueReport::Order { .. }
+            | VenueReport::Account(_)
+            | VenueReport::QueryFailed
+            | VenueReport::DeadManArmed { .. }
+            | VenueReport::DeadManFailed
+            | VenueReport::StreamUp
+            | VenueReport::StreamDown => {}
+        }
+        self.accounts[who].standing = event.after;
+    }
+
+    fn live(
+        &mut self,
+        who: usize,
+        client: ::market::ClientOrderId,
+        at: Nanos,
+    ) -> Option<&mut OrderRecord> {
+        let account = &mut self.accounts[who];
+        let order = account.orders.get_mut(account.by_client.get(&client)?)?;
+        order.updated = at;
+        Some(order)
+    }
+
+    fn absorb_fill(&mut self, event: &AccountEvent, fill: &Fill) {
+        let (who, at) = (event.account, event.at);
+        let id = self.order_base + fill.venue_id.0;
+        if !self.accounts[who].orders.contains_key(&id) {
+            self.adopt(who, id, fill, at);
+        }
+        let instrument = &self.config.instrument;
+        let account = &mut self.accounts[who];
+        if let Some(order) = account.orders.get_mut(&id) {
+            order.filled = fill.cumulative;
+            order.quote += instrument.notional(fill.price, fill.qty);
+            order.updated = at;
+            order.status = if order.left().is_zero() { "FILLED" } else { "PARTIALLY_FILLED" };
+        }
+        let realized = event.after.realized - account.standing.realized;
+        let trade = TradeRecord {
+            id: self.trade_base + fill.trade_id.0,
+            order: id,
+            side: fill.side,
+            price: fill.price,
+            qty: fill.qty,
+            maker: fill.maker,
+            fee: fill.fee,
+            realized,
+            at,
+        };
+        account.note_trade(trade);
+        account.note_income("COMMISSION", -fill.fee, at, Some(trade.id));
+        account.note_income("REALIZED_PNL", realized, at, Some(trade.id));
+        let (before, after) = (account.standing.position, event.after.position);
+        let flipped = before.side() != after.side();
+        account.open_fees = if flipped { Usd::ZERO } else { account.open_fees };
+        if !after.is_zero() {
+            account.open_fees += fill.fee;
+        }
+        account.standing = event.after;
+        account.updated = at;
+        self.account_event(event, "ORDER", Usd::ZERO, true);
+        self.order_event(who, id, at, "TRADE", Some(Execution { fill, realized }), "0");
+        self.accounts[who].closed(id);
+    }
+
+    /// An order that the venue placed for the account: liquidation, ADL, by hand.
+    fn adopt(&mut self, who: usize, id: i64, fill: &Fill, at: Nanos) {
+        let text =
+            format!("{LIQUIDATION_PREFIX}{}", at.as_millis() * 1_000 + id.unsigned_abs() % 1_000);
+        self.accounts[who].insert(OrderRecord {
+            id,
+            client: None,
+            text,
+            side: fill.side,
+            kind: "LIMIT",
+            tif: "IOC",
+            price: fill.price,
+            qty: fill.qty,
+            filled: ::market::Qty::ZERO,
+            quote: Usd::ZERO,
+            status: "NEW",
+            reduce_only: false,
+            stp: "NONE",
+            price_match: "NONE",
+            good_till: 0,
+            time: at,
+            updated: at,
+            modify_id: None,
+            amendments: Vec::new(),
+        });
+        self.order_event(who, id, at, "NEW", None, "0");
+    }
+
+    /// `TRADE_LITE`.
+    fn announce(&mut self, event: &AccountEvent) {
+        let VenueReport::Fill(fill) = &event.report else {
+            return;
+        };
+        let (instrument, account) = (&self.config.instrument, &self.accounts[event.account]);
+        let id = self.order_base + fill.venue_id.0;
+        let known = account.orders.get(&id);
+        let draft = || fill.client_id.and_then(|client| account.drafts.get(&client));
+        let Some(order) = known.or_else(draft) else {
+            return;
+        };
+        let millis = event.at.as_millis();
+        let message = json!({
+            "e": "TRADE_LITE", "E": millis, "T": millis, "s": instrument.symbol(),
+            "q": instrument.qty_text(order.qty), "p": order.price_text(instrument),
+            "m": fill.maker, "c": order.text, "S": side_text(fill.side),
+            "L": instrument.price_text(fill.price), "l": instrument.qty_text(fill.qty),
+            "t": self.trade_base + fill.trade_id.0, "i": id,
+        });
+        self.push_user(event.account, "TRADE_LITE", &message);
+    }
+
+    fn order_event(
+        &mut self,
+        who: usize,
+        id: i64,
+        at: Nanos,
+        what: &str,
+        execution: Option<Execution>,
+        reason: &str,
+    ) {
+        let (instrument, account) = (&self.config.instrument, &self.accounts[who]);
+        let Some(order) = account.orders.get(&id) else {
+            return;
+        };
+        let open = |side: Side| -> Usd {
+            let orders = account.open_orders().filter(|order| order.side == side);
+            orders.map(|order| instrument.notional(order.price, order.left())).sum()
+        };
+        let nothing = || "0".to_owned();
+        let fill = execution.map(|execution| execution.fill);
+        let millis = at.as_millis();
+        let mut body = json!({
+            "s": instrument.symbol(), "c": order.text, "S": side_text(order.side),
+            "o": order.kind, "f": order.tif, "q": instrument.qty_text(order.qty),
+            "p": order.price_text(instrument),
+            "ap": if order.filled.is_zero() { nothing() } else { order.average_text(instrument) },
+            "sp": "0", "x": what, "X": order.status, "i": order.id,
+            "l": fill.map_or_else(nothing, |fill| instrument.qty_text(fill.qty)),
+            "z": instrument.qty_text(order.filled),
+            "L": fill.map_or_else(nothing, |fill| instrument.price_text(fill.price)),
+            "n": fill.map_or_else(nothing, |fill| fill.fee.to_string()),
+            "N": instrument.rules().quote, "T": millis,
+            "t": fill.map_or(0, |fill| self.trade_base + fill.trade_id.0),
+            "b": open(Side::Buy).to_string(), "a": open(Side::Sell).to_string(),
+            "m": fill.is_some_and(|fill| fill.maker), "R": order.reduce_only,
+            "wt": "CONTRACT_PRICE", "ot": order.kind, "ps": "BOTH", "cp": false,
+            "rp": execution.map_or_else(nothing, |execution| execution.realized.to_string()),
+            "pP": false, "si": 0, "ss": 0, "V": order.stp, "pm": order.price_match,
+            "gtd": order.good_till, "er": reason,
+        });
+        if what == "AMENDMENT"
+            && let Some(id) = order.modify_id
+        {
+            body["M"] = id.to_string().into();
+        }
+        let message = json!({"e": "ORDER_TRADE_UPDATE", "T": millis, "E": millis, "o": body});
+        self.push_user(who, "ORDER_TRADE_UPDATE", &message);
+    }
+
+    /// Cash that moved without a trade.
+    fn cash_event(&mut self, event: &AccountEvent, why: &'static str, amount: Usd) {
+        self.accounts[event.account].standing = event.after;
+        self.account_event(event, why, amount, false);
+    }
+
+    fn account_event(&mut self, event: &AccountEvent, why: &str, change: Usd, holding: bool) {
+        let (instrument, account) = (&self.config.instrument, &self.accounts[event.account]);
+        let Standing { position, entry, cost, wallet, realized } = event.after;
+        let rules = instrument.rules();
+        let wallet = money(wallet);
+        let unrealized = match self.market.mark {
+            Some((update, _)) if !position.is_zero() => {
+                instrument.value_at(update.mark, position) - cost
+            }
+            _ => Usd::ZERO,
+        };
+        let amount = |position: Position| {
+            let decimals = rules.step.decimals();
+            instrument.position_decimal(position).padded(decimals).to_string()
+        };
+        let positions = if holding {
+            json!([{
+                "s": rules.symbol, "pa": amount(position), "ep": entry.to_string(),
+                "cr": realized.to_string(), "up": money(unrealized),
+                "mt": if account.isolated { "isolated" } else { "cross" }, "iw": "0",
+                "ps": "BOTH", "ma": rules.quote,
+                "bep": account.break_even(instrument).to_string(),
+            }])
+        } else {
+            json!([])
+        };
+        let millis = event.at.as_millis();
+        let mut body = json!({
+            "B": [{"a": rules.quote, "wb": wallet, "cw": wallet, "bc": change.to_string()}],
+            "P": positions, "m": why,
+        });
+        if why == "FUNDING_FEE" {
+            body["S"] = rules.symbol.as_str().into();
+        }
+        let message = json!({"e": "ACCOUNT_UPDATE", "T": millis, "E": millis, "a": body});
+        self.push_user(event.account, "ACCOUNT_UPDATE", &message);
+    }
+
+    /// Sends an event to an account, or what the faults make of it.
+    pub(super) fn push_user(&mut self, who: usize, event: &'static str, message: &Value) {
+        let topic = Topic::User(who);
+        if self.faults.silent_user
+            || !self.wanted.contains_key(&topic)
+            || self.dice.chance(self.faults.lose_user)
+        {
+            return;
+        }
+        let push = Push { topic, event, text: message.to_string() };
+        if self.dice.chance(self.faults.duplicate_user) {
+            self.pushes.push(push.clone());
+        }
+        let behind = self.pushes.last().is_some_and(|last| last.topic == topic);
+        if behind && self.dice.chance(self.faults.reorder_user) {
+            self.pushes.insert(self.pushes.len() - 1, push);
+        } else {
+            self.pushes.push(push);
+        }
+    }
+
+    /// The listen key of an account ends now; its sockets stay open and fall silent.
+    pub(super) fn expire_listen_key(&mut self, who: usize, now: Nanos) {
+        if let Some((key, _)) = self.accounts[who].listen_key.take() {
+            let message = json!({"e": "listenKeyExpired", "E": now.as_millis(), "listenKey": key});
+            self.push_user(who, "listenKeyExpired", &message);
+        }
+    }
+
+    /// Cancels orders whose good-till date has come.
+    pub(super) fn expire_good_till(&mut self, machine: &mut dyn Machine, who: usize, now: Nanos) {
+        let due: Vec<_> = self.accounts[who]
+            .open_orders()
+            .filter(|order| order.good_till > 0 && order.good_till <= now.as_millis())
+            .filter_map(|order| order.client)
+            .collect();
+        for client_id in due {
+            let instrument = self.config.instrument.id;
+            let command = ::market::venue::VenueCommand::Cancel { instrument, client_id };
+            // It may have traded a moment ago; then there is nothing to cancel.
+            let _ = self.execute(machine, now, who, &command);
+        }
+    }
+
+    /// Wire number of an order of the machine.
+    pub fn wire_order_id(&self, id: VenueOrderId) -> i64 {
+        self.order_base + id.0
+    }
+}

@@ -1,0 +1,266 @@
+//! What goes wrong on purpose, as data.
+
+use std::time::Duration;
+
+use ::market::Nanos;
+use serde::{Deserialize, Serialize};
+
+use super::front::{Fate, Reply};
+
+/// Faults of the exchange. Chances are in parts per million (1 000 000 is always) and drawn per
+/// request or message from the exchange's seed. `POST /faults` on the control port replaces them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// Place, modify, cancel: the connection ends and nothing was done.
+    pub drop_before: u32,
+    /// Place, modify, cancel: done, but the connection ends without an answer.
+    pub drop_after: u32,
+    /// Any request: 503 "Service Unavailable.", nothing was done.
+    pub unavailable: u32,
+    /// Place, modify, cancel: 503 "Unknown error, ...", nothing was done.
+    pub unknown_before: u32,
+    /// Place, modify, cancel: done, but answered by 503 "Unknown error, ..." without a code.
+    pub unknown_after: u32,
+    /// Place, modify, cancel: done, but answered by 408 -1007.
+    pub timeout_after: u32,
+    /// Place, modify, cancel: not done, answered by 408 -1007.
+    pub timeout_before: u32,
+    /// Place, modify, cancel: done, but answered by -1006.
+    pub unexpected_after: u32,
+    /// Place and modify: 503 -1008, nothing was done.
+    pub overload: u32,
+    /// Any request: a 502 page of HTML, nothing was done.
+    pub bad_gateway: u32,
+    /// Queries with a key: 500 -1001.
+    pub fail_query: u32,
+    /// `countdownCancelAll`: 503, not armed.
+    pub fail_dead_man: u32,
+    /// Cancels: -2011 although the order lives.
+    pub refuse_cancel: u32,
+    /// Every request is answered by 429 with `Retry-After: 1`.
+    pub too_many_requests: bool,
+    /// Every request is answered by 418 with a ban of two minutes.
+    pub ban: bool,
+    /// Every request is answered by 503, as in maintenance.
+    pub maintenance: bool,
+    /// The exchange's clock is off by this much.
+    pub clock_skew_ms: i64,
+    /// Replies are held back by this much.
+    pub reply_delay_ms: u64,
+    /// And by up to this much more.
+    pub reply_jitter_ms: u64,
+    /// Market sockets stay open and say nothing.
+    pub silent_market: bool,
+    /// User data sockets stay open and say nothing.
+    pub silent_user: bool,
+    /// A message of the user data stream is lost.
+    pub lose_user: u32,
+    /// A message of the user data stream arrives twice.
+    pub duplicate_user: u32,
+    /// A message of the user data stream arrives after the one behind it.
+    pub reorder_user: u32,
+    /// A gathered depth update is lost, which breaks the chain.
+    pub lose_depth: u32,
+    /// New WebSocket connections are refused by 503.
+    pub refuse_sockets: bool,
+    /// The symbol is not TRADING: orders are refused by -4141, `exchangeInfo` says SETTLING.
+    pub closed: bool,
+}
+
+impl Faults {
+    /// The time as the exchange sees it.
+    pub(super) fn skewed(&self, now: Nanos) -> Nanos {
+        let span = Duration::from_millis(self.clock_skew_ms.unsigned_abs());
+        if self.clock_skew_ms < 0 { now - span } else { now + span }
+    }
+}
+
+/// Something done to the exchange once: `POST /actions` on the control port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Action {
+    /// Cut every connection, as after 24 hours.
+    DropConnections,
+    /// The listen key of an account expires now.
+    ExpireListenKey {
+        /// Whose.
+        api_key: String,
+    },
+    /// The account trades by an order that is not its own.
+    Trade {
+        /// Whose.
+        api_key: String,
+        /// `BUY` or `SELL`.
+        side: String,
+        /// Decimal.
+        price: String,
+        /// Decimal.
+        quantity: String,
+    },
+    /// Deposit or withdrawal.
+    Transfer {
+        /// Whose.
+        api_key: String,
+        /// Signed decimal.
+        amount: String,
+    },
+    /// Somebody else changes the leverage of an account.
+    Leverage {
+        /// Whose.
+        api_key: String,
+        /// New.
+        leverage: u32,
+    },
+    /// Somebody else changes the position mode of an account.
+    Hedge {
+        /// Whose.
+        api_key: String,
+        /// New.
+        hedge: bool,
+    },
+    /// The account may only reduce from now on (-4400), or trade again.
+    Lock {
+        /// Whose.
+        api_key: String,
+        /// New.
+        locked: bool,
+    },
+    /// All open orders of an account are canceled by somebody else.
+    CancelAll {
+        /// Whose.
+        api_key: String,
+    },
+    /// Mark and index jump here.
+    Mark {
+        /// Decimal.
+        price: String,
+    },
+}
+
+/// One thing that happens to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Drop,
+    Unavailable,
+    Unknown,
+    Timeout,
+    Unexpected,
+    Overload,
+    BadGateway,
+    Internal,
+    CancelRefused,
+}
+
+impl Fault {
+    pub(super) fn reply(self) -> Reply {
+        let (status, body) = match self {
+            Self::Drop => (0, ""),
+            Self::Unavailable => (503, r#"{"code":-1001,"msg":"Service Unavailable."}"#),
+            // Seen in the wild without a code.
+            Self::Unknown => {
+                (503, r#"{"msg":"Unknown error, please check your request or try again later."}"#)
+            }
+            Self::Timeout => (
+                408,
+                r#"{"code":-1007,"msg":"Timeout waiting for response from backend server. Send status unknown; execution status unknown."}"#,
+            ),
+            Self::Unexpected => (
+                500,
+                r#"{"code":-1006,"msg":"An unexpected response was received from the message bus. Execution status unknown."}"#,
+            ),
+            Self::Overload => (
+                503,
+                r#"{"code":-1008,"msg":"Server is currently overloaded with other requests. Please try again in a few minutes."}"#,
+            ),
+            Self::BadGateway => (502, "<html><head><title>502 Bad Gateway</title></head></html>"),
+            Self::Internal => (
+                500,
+                r#"{"code":-1001,"msg":"Internal error; unable to process your request. Please try again."}"#,
+            ),
+            Self::CancelRefused => (400, r#"{"code":-2011,"msg":"Unknown order sent."}"#),
+        };
+        let fate = if self == Self::Drop { Fate::Drop } else { Fate::Send(Duration::ZERO) };
+        Reply { status, body: body.to_owned(), headers: Vec::new(), fate }
+    }
+}
+
+/// What happens to one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Injected {
+    /// Instead of carrying it out.
+    pub(super) early: Option<Fault>,
+    /// Instead of the reply.
+    pub(super) late: Option<Fault>,
+}
+
+/// A stream of numbers, for faults.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dice {
+    state: u64,
+}
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { state: seed ^ 0x9e37_79b9_7f4a_7c15 }
+    }
+
+    fn next(&mut self) -> u64 {
+        // splitmix64
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn chance(&mut self, ppm: u32) -> bool {
+        ppm > 0 && self.next() % 1_000_000 < u64::from(ppm)
+    }
+
+    pub(super) fn delay(&mut self, faults: &Faults) -> Duration {
+        let jitter = faults.reply_jitter_ms;
+        let more = if jitter == 0 { 0 } else { self.next() % (jitter + 1) };
+        Duration::from_millis(faults.reply_delay_ms + more)
+    }
+
+    /// Decides about a request.
+    pub(super) fn draw(&mut self, faults: &Faults, method: &str, path: &str) -> Injected {
+        let order = method != "GET" && (path.contains("rder") || path.starts_with("order."));
+        let cancel = method == "DELETE" && order;
+        let dead_man = path.contains("countdown");
+        let query = method == "GET" && !path.contains("/ping") && !path.contains("/time");
+        let early = [
+            (faults.maintenance, 1_000_000, Fault::Unavailable),
+            (true, faults.bad_gateway, Fault::BadGateway),
+            (true, faults.unavailable, Fault::Unavailable),
+            (order, faults.drop_before, Fault::Drop),
+            (order, faults.unknown_before, Fault::Unknown),
+            (order, faults.timeout_before, Fault::Timeout),
+            (order && !cancel, faults.overload, Fault::Overload),
+            (cancel, faults.refuse_cancel, Fault::CancelRefused),
+            (dead_man, faults.fail_dead_man, Fault::Unavailable),
+            (query, faults.fail_query, Fault::Internal),
+        ];
+        let late = [
+            (faults.drop_after, Fault::Drop),
+            (faults.unknown_after, Fault::Unknown),
+            (faults.timeout_after, Fault::Timeout),
+            (faults.unexpected_after, Fault::Unexpected),
+        ];
+        let mut injected = Injected::default();
+        for (applies, ppm, fault) in early {
+            if applies && self.chance(ppm) {
+                injected.early = Some(fault);
+                return injected;
+            }
+        }
+        for (ppm, fault) in late {
+            if order && self.chance(ppm) {
+                injected.late = Some(fault);
+                return injected;
+            }
+        }
+        injected
+    }
+}

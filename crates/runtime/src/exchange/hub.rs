@@ -1,0 +1,453 @@
+//! The thread on which the exchange lives: requests in, replies and messages out, on the clock.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use binance::server::streams::{self, check_count};
+use binance::server::{Action, Control, Faults, Front, Push, Reply, Request, Route, Session, Topic};
+use market::{MarketEvent, Nanos};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::ExchangeConfig;
+use super::host::Host;
+use crate::clock;
+
+/// Requests that may wait for the machine.
+const QUEUE: usize = 8_192;
+/// Messages that may wait for a slow reader before its connection is cut.
+const SLOW_READER: usize = 4_096;
+/// The longest the thread sleeps.
+const NAP: Duration = Duration::from_millis(20);
+/// Simulated time per step while history is made up.
+const WARM_STEP: Duration = Duration::from_millis(50);
+
+/// A request that owns its text.
+pub(super) struct Owned {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) body: String,
+    pub(super) api_key: Option<String>,
+    pub(super) ip: IpAddr,
+}
+
+/// What a WebSocket is for.
+pub(super) enum Purpose {
+    /// Streams.
+    Streams {
+        route: Route,
+        combined: bool,
+        /// Stream names and listen keys, with the events wanted of the latter.
+        names: Vec<(String, Option<Vec<String>>)>,
+    },
+    /// The WS API.
+    Api {
+        shows_limits: bool,
+    },
+}
+
+/// What goes out on a WebSocket.
+pub(super) type Outbox = mpsc::Sender<Utf8Bytes>;
+
+/// What the thread is asked to do.
+pub(super) enum Job {
+    Rest(Owned, oneshot::Sender<Reply>),
+    Open { id: u64, ip: IpAddr, purpose: Purpose, outbox: Outbox },
+    Text { id: u64, text: String },
+    Close { id: u64 },
+    Faults(Option<Faults>, oneshot::Sender<Faults>),
+    Act(Action, oneshot::Sender<Result<(), String>>),
+    Stop,
+}
+
+/// The way to the thread.
+pub(super) struct Handle {
+    jobs: SyncSender<Job>,
+    ids: AtomicU64,
+    alive: watch::Receiver<bool>,
+    /// Counts up when every connection is to be cut.
+    pub(super) cut: watch::Receiver<u64>,
+    refuse_sockets: std::sync::Arc<AtomicBool>,
+    pub(super) ping_every: Duration,
+}
+
+impl Handle {
+    /// Sends a job; gives it back when the queue is full or the thread is gone.
+    pub(super) fn send(&self, job: Job) -> Result<(), Job> {
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
+        })
+    }
+
+    /// Sends a job that must not be lost; waits while the queue is full.
+    pub(super) async fn insist(&self, mut job: Job) {
+        while let Err(back) = self.send(job) {
+            if !*self.alive.borrow() {
+                return;
+            }
+            job = back;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// A name for a connection.
+    pub(super) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn refuses_sockets(&self) -> bool {
+        self.refuse_sockets.load(Ordering::Relaxed)
+    }
+
+    /// Done when the thread has ended.
+    pub(super) async fn stopped(&self) {
+        let mut alive = self.alive.clone();
+        // An error means that the thread is gone.
+        let _ = alive.wait_for(|alive| !alive).await;
+    }
+
+    /// Tells the thread to end.
+    pub(super) fn stop(&self) {
+        // A thread that is gone needs not be told; a full queue is drained within the grace time.
+        let _ = self.jobs.send(Job::Stop);
+    }
+}
+
+/// Makes up history, then starts the thread.
+pub(super) fn start(
+    front: Front,
+    host: Host,
+    config: &ExchangeConfig,
+) -> std::io::Result<(Handle, JoinHandle<()>)> {
+    let (jobs, inbox) = sync_channel(QUEUE);
+    let (alive, watching) = watch::channel(true);
+    let (cut, cutting) = watch::channel(0);
+    let refuse_sockets = std::sync::Arc::new(AtomicBool::new(config.faults.refuse_sockets));
+    let handle = Handle {
+        jobs,
+        ids: AtomicU64::new(1),
+        alive: watching,
+        cut: cutting,
+        refuse_sockets: std::sync::Arc::clone(&refuse_sockets),
+        ping_every: config.ping_every,
+    };
+    let mut hub = Hub {
+        front,
+        host,
+        now: clock::now() - config.warm_up,
+        peers: BTreeMap::new(),
+        listeners: BTreeMap::new(),
+        market: Vec::new(),
+        pushes: Vec::new(),
+        cut,
+        refuse_sockets,
+    };
+    let thread = std::thread::Builder::new().name("exchange".to_owned()).spawn(move || {
+        let _end = End(alive);
+        let until = clock::now();
+        while hub.now < until {
+            hub.advance((hub.now + WARM_STEP).min(until));
+        }
+        hub.run(&inbox);
+    })?;
+    Ok((handle, thread))
+}
+
+/// Tells everybody when the thread ends, however it does.
+struct End(watch::Sender<bool>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // Nobody watching is fine.
+        let _ = self.0.send(false);
+    }
+}
+
+/// A WebSocket as the thread knows it.
+struct Peer {
+    ip: IpAddr,
+    outbox: Outbox,
+    kind: Kind,
+}
+
+enum Kind {
+    Streams { route: Route, combined: bool, names: Vec<String> },
+    Api(Session),
+}
+
+/// Somebody who listens to a topic.
+struct Listener {
+    peer: u64,
+    name: String,
+    events: Option<Vec<String>>,
+}
+
+struct Hub {
+    front: Front,
+    host: Host,
+    now: Nanos,
+    peers: BTreeMap<u64, Peer>,
+    listeners: BTreeMap<Topic, Vec<Listener>>,
+    market: Vec<MarketEvent>,
+    pushes: Vec<Push>,
+    cut: watch::Sender<u64>,
+    refuse_sockets: std::sync::Arc<AtomicBool>,
+}
+
+impl Hub {
+    fn run(&mut self, inbox: &Receiver<Job>) {
+        loop {
+            self.advance(clock::now());
+            let due = self.front.next_tick().min(self.host.next_deadline().unwrap_or(Nanos::MAX));
+            match inbox.recv_timeout(due.since(self.now).min(NAP)) {
+                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(job) => {
+                    self.advance(clock::now());
+                    self.work(job);
+                    self.pump();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Lets the exchange live up to now; time never goes back.
+    fn advance(&mut self, now: Nanos) {
+        self.now = self.now.max(now);
+        self.host.step(self.now, self.front.maintenance());
+        self.pump();
+    }
+
+    /// Hands what the machine said to the protocol, and its messages to whoever listens.
+    fn pump(&mut self) {
+        let mut market = std::mem::take(&mut self.market);
+        self.host.take_market(&mut market);
+        for event in market.drain(..) {
+            self.front.market_event(&event);
+        }
+        self.market = market;
+        self.front.tick(&mut self.host, self.now);
+        let mut pushes = std::mem::take(&mut self.pushes);
+        self.front.drain(&mut pushes);
+        for push in pushes.drain(..) {
+            self.deliver(&push);
+        }
+        self.pushes = pushes;
+        if self.front.take_cut() {
+            self.cut.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn work(&mut self, job: Job) {
+        let now = self.now;
+        match job {
+            Job::Rest(owned, answer) => {
+                let request = Request {
+                    method: &owned.method,
+                    path: &owned.path,
+                    query: &owned.query,
+                    body: &owned.body,
+                    api_key: owned.api_key.as_deref(),
+                    ip: owned.ip,
+                };
+                // A client that has gone away does not hear the answer, but the request counts.
+                let _ = answer.send(self.front.rest(&mut self.host, now, &request));
+            }
+            Job::Open { id, ip, purpose, outbox } => self.open(id, ip, purpose, outbox),
+            Job::Text { id, text } => self.text(id, &text),
+            Job::Close { id } => self.close(id),
+            Job::Faults(faults, answer) => {
+                if let Some(faults) = faults {
+                    self.refuse_sockets.store(faults.refuse_sockets, Ordering::Relaxed);
+                    self.front.set_faults(faults);
+                }
+                let _ = answer.send(self.front.faults().clone());
+            }
+            Job::Act(action, answer) => {
+                let _ = answer.send(self.front.act(&mut self.host, now, &action));
+            }
+            Job::Stop => {}
+        }
+    }
+
+    fn open(&mut self, id: u64, ip: IpAddr, purpose: Purpose, outbox: Outbox) {
+        match purpose {
+            Purpose::Api { shows_limits } => {
+                let kind = Kind::Api(Session::new(self.now, shows_limits));
+                self.peers.insert(id, Peer { ip, outbox, kind });
+            }
+            Purpose::Streams { route, combined, names } => {
+                let kind = Kind::Streams { route, combined, names: Vec::new() };
+                self.peers.insert(id, Peer { ip, outbox, kind });
+                for (name, events) in names {
+                    self.subscribe(id, name, events);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, id: u64) {
+        self.peers.remove(&id);
+        for (topic, listeners) in &mut self.listeners {
+            listeners.retain(|listener| {
+                let stays = listener.peer != id;
+                if !stays {
+                    self.front.listen(*topic, false);
+                }
+                stays
+            });
+        }
+    }
+
+    /// Adds a stream or a listen key to a connection. What does not travel there stays silent.
+    fn subscribe(&mut self, id: u64, name: String, events: Option<Vec<String>>) {
+        let Some(Peer { kind: Kind::Streams { route, names, .. }, .. }) = self.peers.get_mut(&id)
+        else {
+            return;
+        };
+        if names.contains(&name) {
+            return;
+        }
+        names.push(name.clone());
+        let route = *route;
+        let topic = match name.contains(['@', '!']) {
+            true => Topic::parse(&name, self.front.instrument().symbol()),
+            false => self.front.listener(&name, self.now).map(Topic::User),
+        };
+        if let Some(topic) = topic.filter(|topic| topic.travels(route)) {
+            self.front.listen(topic, true);
+            self.listeners.entry(topic).or_default().push(Listener { peer: id, name, events });
+        }
+    }
+
+    fn unsubscribe(&mut self, id: u64, name: &str) {
+        for (topic, listeners) in &mut self.listeners {
+            listeners.retain(|listener| {
+                let stays = listener.peer != id || listener.name != name;
+                if !stays {
+                    self.front.listen(*topic, false);
+                }
+                stays
+            });
+        }
+    }
+
+    fn text(&mut self, id: u64, text: &str) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        match &mut peer.kind {
+            Kind::Api(session) => {
+                let ip = peer.ip;
+                match self.front.ws_api(&mut self.host, self.now, session, ip, text) {
+                    Some(answer) => self.send(id, answer.into()),
+                    None => self.close(id),
+                }
+            }
+            Kind::Streams { .. } => self.control(id, text),
+        }
+    }
+
+    fn control(&mut self, id: u64, text: &str) {
+        let (number, wanted) = streams::control(text);
+        let answer = match wanted {
+            Ok(Control::Subscribe(list)) => {
+                let have = self.names(id).map_or(0, |names| names.len());
+                if let Err(last_words) = check_count(have + list.len()) {
+                    self.send(id, last_words.into());
+                    return self.close(id);
+                }
+                for name in list {
+                    self.subscribe(id, name, None);
+                }
+                Ok(Value::Null)
+            }
+            Ok(Control::Unsubscribe(list)) => {
+                for name in list {
+                    self.unsubscribe(id, &name);
+                    if let Some(names) = self.names(id) {
+                        names.retain(|own| *own != name);
+                    }
+                }
+                Ok(Value::Null)
+            }
+            Ok(Control::List) => Ok(self.names(id).map_or(Value::Null, |names| names.clone().into())),
+            Ok(Control::Combined(on)) => {
+                if let Some(combined) = self.combined(id) {
+                    *combined = on;
+                }
+                Ok(Value::Null)
+            }
+            Ok(Control::GetCombined) => {
+                Ok(self.combined(id).map_or(Value::Null, |combined| (*combined).into()))
+            }
+            Err(problem) => Err(problem),
+        };
+        self.send(id, streams::answer(&number, answer).into());
+    }
+
+    fn names(&mut self, id: u64) -> Option<&mut Vec<String>> {
+        match &mut self.peers.get_mut(&id)?.kind {
+            Kind::Streams { names, .. } => Some(names),
+            Kind::Api(_) => None,
+        }
+    }
+
+    fn combined(&mut self, id: u64) -> Option<&mut bool> {
+        match &mut self.peers.get_mut(&id)?.kind {
+            Kind::Streams { combined, .. } => Some(combined),
+            Kind::Api(_) => None,
+        }
+    }
+
+    fn deliver(&mut self, push: &Push) {
+        let Some(listeners) = self.listeners.get(&push.topic) else {
+            return;
+        };
+        let bare = Utf8Bytes::from(push.text.as_str());
+        let mut slow = Vec::new();
+        for listener in listeners {
+            let wants = listener.events.as_ref().is_none_or(|events| {
+                events.iter().any(|event| event == push.event)
+            });
+            let lives = match push.topic {
+                Topic::User(who) if push.event != "listenKeyExpired" => {
+                    self.front.listener(&listener.name, self.now) == Some(who)
+                }
+                _ => true,
+            };
+            let Some(peer) = self.peers.get(&listener.peer).filter(|_| wants && lives) else {
+                continue;
+            };
+            let text = match peer.kind {
+                Kind::Streams { combined: true, .. } => {
+                    format!(r#"{{"stream":"{}","data":{}}}"#, listener.name, push.text).into()
+                }
+                Kind::Streams { .. } | Kind::Api(_) => bare.clone(),
+            };
+            if peer.outbox.try_send(text).is_err() {
+                slow.push(listener.peer);
+            }
+        }
+        for id in slow {
+            self.close(id);
+        }
+    }
+
+    fn send(&mut self, id: u64, text: Utf8Bytes) {
+        if self.peers.get(&id).is_some_and(|peer| peer.outbox.try_send(text).is_err()) {
+            self.close(id);
+        }
+    }
+}
+
+/// A queue for one connection's messages.
+pub(super) fn outbox() -> (Outbox, mpsc::Receiver<Utf8Bytes>) {
+    mpsc::channel(SLOW_READER)
+}

@@ -1,0 +1,123 @@
+//! WebSockets: what they are for, and the task that serves one.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use binance::server::Route;
+use binance::server::params::decode;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::hub::{self, Handle, Job, Purpose};
+
+/// Messages a client may send per second, control frames included.
+const INCOMING_MAX: u32 = 10;
+/// Policy violation.
+const CODE_POLICY: u16 = 1_008;
+
+/// What the path of a WebSocket asks for; `None` for paths that do not exist.
+pub(super) fn purpose(path: &str, query: &str) -> Option<Purpose> {
+    let pairs: Vec<(&str, String)> = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name, decode(value)))
+        .collect();
+    if path == "/ws-fapi/v1" {
+        let hidden = pairs.iter().any(|(name, value)| *name == "returnRateLimits" && value == "false");
+        return Some(Purpose::Api { shows_limits: !hidden });
+    }
+    let (route, rest) = [
+        ("/public", Route::Public),
+        ("/market", Route::Market),
+        ("/private", Route::Private),
+    ]
+    .into_iter()
+    .find_map(|(prefix, route)| path.strip_prefix(prefix).map(|rest| (route, rest)))
+    .unwrap_or((Route::Legacy, path));
+    let mut names: Vec<(String, Option<Vec<String>>)> = Vec::new();
+    let combined = match rest.trim_end_matches('/') {
+        "/stream" => true,
+        "/ws" => false,
+        _ => {
+            let list = rest.strip_prefix("/ws/")?;
+            names.extend(list.split('/').filter(|n| !n.is_empty()).map(|n| (decode(n), None)));
+            false
+        }
+    };
+    for (name, value) in pairs {
+        match name {
+            "streams" => names.extend(value.split('/').map(|name| (name.to_owned(), None))),
+            "listenKey" => names.push((value, None)),
+            "events" => {
+                if let Some((_, events)) = names.last_mut() {
+                    *events = Some(value.split('/').map(str::to_owned).collect());
+                }
+            }
+            _ => {}
+        }
+    }
+    names.retain(|(name, _)| !name.is_empty());
+    Some(Purpose::Streams { route, combined, names })
+}
+
+/// Serves one socket to its end.
+pub(super) async fn serve(
+    mut socket: WebSocket,
+    ip: IpAddr,
+    purpose: Purpose,
+    handle: Arc<Handle>,
+) {
+    let id = handle.next_id();
+    let (outbox, mut messages) = hub::outbox();
+    let streams = matches!(purpose, Purpose::Streams { .. });
+    let mut cut = handle.cut.clone();
+    cut.mark_unchanged();
+    handle.insist(Job::Open { id, ip, purpose, outbox }).await;
+    let mut ping = tokio::time::interval_at(Instant::now() + handle.ping_every, handle.ping_every);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut window = (Instant::now(), 0_u32);
+    loop {
+        tokio::select! {
+            biased;
+            _ = cut.changed() => break,
+            message = messages.recv() => match message {
+                Some(text) => {
+                    if socket.send(Message::Text(text)).await.is_err() {
+                        break;
+                    }
+                }
+                // The hub has dropped us: a slow reader, or a fault.
+                None => break,
+            },
+            _ = ping.tick() => {
+                let stamp = crate::clock::now().as_millis().to_string();
+                if socket.send(Message::Ping(stamp.into())).await.is_err() {
+                    break;
+                }
+            }
+            incoming = socket.recv() => match incoming {
+                Some(Ok(Message::Text(text))) => {
+                    if streams && is_flood(&mut window) {
+                        let reason = "Too many requests".into();
+                        let frame = CloseFrame { code: CODE_POLICY, reason };
+                        let _ = socket.send(Message::Close(Some(frame))).await;
+                        break;
+                    }
+                    handle.insist(Job::Text { id, text: text.as_str().to_owned() }).await;
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+            },
+        }
+    }
+    handle.insist(Job::Close { id }).await;
+}
+
+fn is_flood((since, count): &mut (Instant, u32)) -> bool {
+    if since.elapsed() >= Duration::from_secs(1) {
+        (*since, *count) = (Instant::now(), 0);
+    }
+    *count += 1;
+    *count > INCOMING_MAX
+}
