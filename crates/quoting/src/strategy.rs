@@ -50,6 +50,9 @@ pub struct Diagnostics {
     pub imbalance: f64,
     /// Whether every signal that quoting depends on has warmed up.
     pub warm: bool,
+    /// Whether the configured size is less than the venue takes at this price, so that nothing can be
+    /// quoted.
+    pub too_small: bool,
 }
 
 /// Which strategy, and its parameters.

@@ -455,6 +455,7 @@ pub fn decode_premium_index(body: &[u8]) -> Result<Vec<(String, Nanos, MarkUpdat
 /// [`AccountQuery`](crate::queries::AccountQuery) makes sure.
 pub(crate) fn account_state(
     instrument: &Instrument,
+    query: u32,
     positions: &[PositionRow],
     assets: &[AssetRow],
 ) -> Result<AccountState, DecodeError> {
@@ -462,6 +463,7 @@ pub(crate) fn account_state(
     let row = one_way(positions, symbol).flatten();
     let quote = assets.iter().find(|row| row.asset == instrument.rules().quote);
     Ok(AccountState {
+        query,
         position: row.map_or(Ok(Position::ZERO), |row| row.position(instrument))?,
         entry: row.map_or(FinePrice::ZERO, |row| FinePrice::from_decimal(row.entry)),
         wallet: quote.map_or(Usd::ZERO, AssetRow::wallet),

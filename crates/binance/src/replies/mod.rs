@@ -194,7 +194,7 @@ pub(crate) fn rows<T>(
 }
 
 /// A decimal rounded half away from zero to eight decimals; zero in scientific notation too.
-fn parse_rounded(text: &str) -> Result<Decimal, DecimalError> {
+pub(crate) fn parse_rounded(text: &str) -> Result<Decimal, DecimalError> {
     let (mantissa, exponent) =
         text.split_once(['e', 'E']).map_or((text, None), |(m, e)| (m, Some(e)));
     if exponent.is_some() {

@@ -127,7 +127,7 @@ struct Envelope<'a> {
 
 /// The fields we read of `o`.
 #[derive(Default, Deserialize)]
-#[serde(default, borrow)]
+#[serde(default)]
 struct Fields<'a> {
     #[serde(borrow)]
     s: Field<'a>,

@@ -279,7 +279,9 @@ impl Desk {
         add(book != BookStatus::Synced, Standstill::Book(book));
         add(self.dead_man.until.is_none_or(|until| until <= now), Standstill::DeadManUnarmed);
         add(position.abs() > self.config.limits.max_position, Standstill::PositionLimit);
-        add(!self.strategy.diagnostics().warm, Standstill::Warmup);
+        let diagnostics = self.strategy.diagnostics();
+        add(!diagnostics.warm, Standstill::Warmup);
+        add(diagnostics.too_small, Standstill::BelowMinimum);
     }
 
     /// Whether the position is beyond its hard limit.
@@ -297,6 +299,14 @@ impl Desk {
                 self.tell_why(ctx, because);
             }
             self.mode = mode;
+        }
+        let news = |why| standstill.contains(&why) && !self.standstill.contains(&why);
+        if news(Standstill::BelowMinimum) {
+            let symbol = self.instrument().symbol();
+            let message = format!(
+                "{symbol}: base_size is below the venue's smallest order; nothing can be quoted"
+            );
+            ctx.alert(AlertLevel::Error, AlertKind::Configuration, message);
         }
         self.standstill = standstill;
     }
@@ -318,7 +328,8 @@ impl Desk {
                 | Standstill::BreakerOpen
                 | Standstill::Drift
                 | Standstill::Paused
-                | Standstill::Warmup,
+                | Standstill::Warmup
+                | Standstill::BelowMinimum,
             )
             | None => return,
         };

@@ -69,6 +69,8 @@ pub enum Standstill {
     PositionLimit,
     /// Signals are still warming up; the strategy does not quote yet.
     Warmup,
+    /// The configured size is less than the venue takes: nothing can be quoted.
+    BelowMinimum,
 }
 
 impl Standstill {
@@ -76,7 +78,7 @@ impl Standstill {
     pub const fn mode(self) -> Mode {
         match self {
             Self::PositionLimit => Mode::ReduceOnly,
-            Self::Warmup => Mode::Quoting,
+            Self::Warmup | Self::BelowMinimum => Mode::Quoting,
             Self::Shutdown
             | Self::OperatorHalt
             | Self::Drawdown
@@ -112,6 +114,7 @@ impl Standstill {
             Self::Paused => "paused",
             Self::PositionLimit => "position_limit",
             Self::Warmup => "warmup",
+            Self::BelowMinimum => "below_minimum",
         }
     }
 }

@@ -523,7 +523,8 @@ fn the_daily_loss_limit_halts_until_midnight() {
         breaker  open
         alert    Critical: circuit breaker opened: daily loss limit
         cancel   sell @ 2600.52
-        mode     halted daily_loss breaker_open
+        alert    Error: ETHUSDC: base_size is below the venue's smallest order; nothing can be quoted
+        mode     halted daily_loss breaker_open below_minimum
         position 0.05
         order    sell 0.010 @ 2600.52 pending_cancel filled 0.000
         mode     halted daily_loss breaker_open

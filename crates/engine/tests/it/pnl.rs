@@ -211,6 +211,7 @@ fn through_the_engine_the_drawdown_halts_until_deliberately_resumed() {
         breaker  open
         alert    Critical: circuit breaker opened: drawdown limit
         cancel   sell @ 2600.52
+        alert    Error: ETHUSDC: base_size is below the venue's smallest order; nothing can be quoted
         breaker  half_open
         mode     halted drawdown
         position 0.05

@@ -280,3 +280,13 @@ fn a_crowded_minute_delays_no_move_away() {
     let bid = rig.sent.iter().find(|sent| sent.order.side == Side::Buy).unwrap();
     assert!(said.contains("buy"), "the bid moves or goes: {said} {}", limit(&bid.order).raw());
 }
+
+#[test]
+fn a_size_below_the_venues_minimum_is_named_and_told_once() {
+    let mut config = config();
+    basic(&mut config).base_size = Qty::new(1); // 2.60 USDC; the venue takes 20 and more
+    let mut rig = Rig::new(config);
+    let said = rig.script("start\nbook 2599.99 2600.01\nbook 2599.98 2600.00\nstate");
+    assert!(said.contains("quoting below_minimum"), "{said}");
+    assert_eq!(said.matches("nothing can be quoted").count(), 1, "{said}");
+}

@@ -43,7 +43,7 @@ const NAMES = {
   zh: {
     quoting: "报价中", reduce_only: "只减仓", halted: "已停机", paused: "已暂停", low: "低", medium: "中", high: "高", critical: "严重", closed: "正常", open: "熔断", half_open: "半开",
     synced: "已同步", empty: "空", gapped: "缺口", stale: "过期", one_sided: "单边", crossed: "交叉", live: "在册", pending_new: "待确认", pending_amend: "改单中", pending_cancel: "撤单中", in_doubt: "存疑",
-    shutdown: "正在停止", operator_halt: "人工停机", drawdown: "回撤超限", daily_loss: "日亏损超限", breaker_open: "熔断", drift: "与交易所不一致", user_stream_down: "用户流断开", position_unknown: "持仓未确认", book_empty: "盘口为空", book_gapped: "盘口缺口", book_stale: "盘口过期", book_one_sided: "盘口单边", book_crossed: "盘口交叉", dead_man_unarmed: "失联保护未启用", position_limit: "持仓超限", warmup: "预热中",
+    shutdown: "正在停止", operator_halt: "人工停机", drawdown: "回撤超限", daily_loss: "日亏损超限", breaker_open: "熔断", drift: "与交易所不一致", user_stream_down: "用户流断开", position_unknown: "持仓未确认", book_empty: "盘口为空", book_gapped: "盘口缺口", book_stale: "盘口过期", book_one_sided: "盘口单边", book_crossed: "盘口交叉", dead_man_unarmed: "失联保护未启用", position_limit: "持仓超限", warmup: "预热中", below_minimum: "低于最小下单量",
     daily_loss_limit: "日亏损限额", max_drawdown_limit: "最大回撤", max_position: "最大持仓", max_orders_per_second: "每秒下单", max_orders_per_minute: "每分钟下单", max_open_orders: "挂单数", max_inventory: "最大库存",
     market_data: "行情", user_stream: "用户流", dead_man: "失联保护", foreign_order: "外部订单", operator: "操作员", flattened: "已平仓", anomaly: "异常", info: "信息", warning: "警告", error: "错误",
   },

@@ -37,7 +37,7 @@ const REJECTS: [RejectReason; 13] = [
 const LEVELS: [AlertLevel; 4] =
     [AlertLevel::Info, AlertLevel::Warning, AlertLevel::Error, AlertLevel::Critical];
 
-const KINDS: [AlertKind; 13] = [
+const KINDS: [AlertKind; 14] = [
     AlertKind::BreakerOpen,
     AlertKind::DailyLoss,
     AlertKind::Drawdown,
@@ -48,6 +48,7 @@ const KINDS: [AlertKind; 13] = [
     AlertKind::MarketData,
     AlertKind::UserStream,
     AlertKind::DeadMan,
+    AlertKind::Configuration,
     AlertKind::ForeignOrder,
     AlertKind::Operator,
     AlertKind::Flattened,

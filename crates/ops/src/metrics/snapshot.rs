@@ -16,7 +16,7 @@ const MODES: [Mode; 3] = [Mode::Quoting, Mode::ReduceOnly, Mode::Halted];
 const BREAKER_STATES: [BreakerState; 3] =
     [BreakerState::Closed, BreakerState::Open { until: Nanos::ZERO }, BreakerState::HalfOpen];
 
-const STANDSTILLS: [Standstill; 17] = [
+const STANDSTILLS: [Standstill; 18] = [
     Standstill::Shutdown,
     Standstill::OperatorHalt,
     Standstill::Drawdown,
@@ -34,6 +34,7 @@ const STANDSTILLS: [Standstill; 17] = [
     Standstill::Paused,
     Standstill::PositionLimit,
     Standstill::Warmup,
+    Standstill::BelowMinimum,
 ];
 
 /// Limits that are there before the first snapshot.

@@ -84,16 +84,16 @@ fn spreads_that_contradict_each_other() {
 
 #[test]
 fn what_the_collar_would_refuse() {
-    broken(
-        "base_size: 0.01",
-        "base_size: 0.01\n  skew_factor: 10\n  base_spread: 0.002",
-        expect![[r#"
-            c.yaml:12: strategy.base_spread: given twice, first on line 9; keep line 9 or line 12
-        "#]],
-    );
-    broken("max_position: 0.1", "max_position: 0.1\n  flatten: { slippage: 0.03 }", expect![[r#"
-        c.yaml:16: risk.flatten.slippage: 0.03 is more than risk.price_collar 0.02 (the default); lower slippage or raise price_collar: orders that close a position would be refused
+    broken("base_spread: 0.001", "base_spread: 0.002\n  skew_factor: 10", expect![[r#"
+        c.yaml:10: strategy.skew_factor: 10 shifts quotes at full inventory beyond risk.price_collar 0.02 (the default); lower skew_factor or base_spread, or raise price_collar
     "#]]);
+    broken(
+        "max_position: 0.1",
+        "max_position: 0.1\n  flatten: { slippage: 0.03 }",
+        expect![[r#"
+        c.yaml:16: risk.flatten.slippage: 0.03 is more than risk.price_collar 0.02 (the default); lower slippage or raise price_collar: orders that close a position would be refused
+    "#]],
+    );
     broken(
         "base_size: 0.01",
         "base_size: 0.01\n  levels: 3\n  level_spacing: 0.005\n  skew_factor: 10",

@@ -66,9 +66,12 @@ fn a_key_given_twice() {
 
 #[test]
 fn a_key_given_twice_on_one_line() {
-    added("api: { token: aaa, token: bbb }\n", expect![[r#"
+    added(
+        "api: { token: aaa, token: bbb }\n",
+        expect![[r#"
         c.yaml:19: api.token: given twice on one line; keep one
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -93,19 +96,23 @@ fn a_suggestion_does_not_tell_what_the_environment_holds() {
 
 #[test]
 fn a_variable_inside_a_default() {
-    broken("base_size: 0.01", "base_size: ${NOTHING:-${WORD}}", expect![[r#"
+    broken(
+        "base_size: 0.01",
+        "base_size: ${NOTHING:-${WORD}}",
+        expect![[r#"
         c.yaml:10: strategy.base_size: a '${' inside a default; wanted ${NAME} or ${NAME:-default}; write $${ for a literal ${
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn numbers_that_others_read_differently() {
     broken(
         "base_size: 0.01",
-        "base_size: 00.01\n  base_spread: +0.001\n  levels: 010\n  tick_interval: 05s\n  skew_factor: 01",
+        "base_size: 00.01\n  min_spread: +0.001\n  levels: 010\n  tick_interval: 05s\n  skew_factor: 01",
         expect![[r#"
             c.yaml:10: strategy.base_size: invalid value; found '00.01'; wanted a number with at most 8 decimals, more than 0 (base asset); write it without leading zeros
-            c.yaml:11: strategy.base_spread: given twice, first on line 9; keep line 9 or line 11
+            c.yaml:11: strategy.min_spread: invalid value; found '+0.001'; wanted a number, from 0 to 0.1 (fraction of mid); write 0.001 without the plus
             c.yaml:12: strategy.levels: invalid value; found '010'; wanted a whole number, from 1 to 10 (rungs per side); write it without leading zeros
             c.yaml:13: strategy.tick_interval: invalid value; found '05s'; wanted a whole number with ms, s, m, h or d, from 10ms to 1h; write it without leading zeros
             c.yaml:14: strategy.skew_factor: invalid value; found '01'; wanted a number, from 0 to 10 (multiple of base_spread); write it without leading zeros
