@@ -2,13 +2,29 @@
 
 use std::process::Command;
 
+/// What the binary is made of; a change elsewhere does not make it another one.
+const SOURCES: [&str; 4] = ["crates", "configs", "Cargo.toml", "Cargo.lock"];
+
 fn main() {
-    let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok();
-    let commit = commit.filter(|output| output.status.success());
-    let commit = commit.and_then(|output| String::from_utf8(output.stdout).ok());
-    let commit = commit.as_deref().map_or("unknown", str::trim);
-    println!("cargo::rustc-env=TRADER_COMMIT={commit}");
+    println!("cargo::rustc-env=TRADER_COMMIT={}", commit().as_deref().unwrap_or("unknown"));
     // A commit or a switch of branch writes to the log of HEAD.
-    println!("cargo::rerun-if-changed=../../.git/HEAD");
-    println!("cargo::rerun-if-changed=../../.git/logs/HEAD");
+    for path in [".git/HEAD", ".git/logs/HEAD"].iter().chain(&SOURCES) {
+        println!("cargo::rerun-if-changed=../../{path}");
+    }
+}
+
+/// The commit, with `-dirty` when the sources are not quite it.
+fn commit() -> Option<String> {
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let mut status = vec!["status", "--porcelain", "--"];
+    status.extend(SOURCES);
+    let is_clean = git(&status)?.is_empty();
+    Some(if is_clean { commit } else { format!("{commit}-dirty") })
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    // Build scripts run in the folder of their crate. A lock for this would only be in the way.
+    let git = Command::new("git").args(["-C", "../..", "--no-optional-locks"]).args(arguments).output();
+    let output = git.ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

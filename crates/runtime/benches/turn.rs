@@ -169,7 +169,7 @@ fn converge_plan(bencher: Bencher<'_, '_>, (rungs, moved): (i64, bool)) {
         Side::BOTH.map(|side| {
             let quotes = quotes.side(side);
             let tolerance = Ticks::new(15);
-            let target = Target { side, quotes, reduce_only: false, tolerance };
+            let target = Target { side, quotes, reduce_only: false, tolerance, slack: tolerance };
             plan(now, &target, orders, &rules)
         })
     });
@@ -189,6 +189,8 @@ fn live(client_id: ClientOrderId, side: Side, price: market::Price) -> Order {
         state: State::Live,
         created: START,
         changed: START,
+        fleeting: false,
+        acked: true,
         fixed: false,
         ask_at: None,
     }

@@ -1,4 +1,5 @@
-//! Standard output: a reader that goes away early (`trader … | head`) is no error.
+//! Standard output and error: a reader that goes away early (`trader … | head`), or a terminal that
+//! is closed, must not end trading.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -12,4 +13,9 @@ pub(crate) fn say(text: fmt::Arguments<'_>) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Prints a line for people on standard error, if anybody is there to read it.
+pub(crate) fn complain(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

@@ -130,7 +130,10 @@ fn a_daily_loss_halts_withdraws_and_lasts_until_midnight() {
     bench.liquidity("2599.90", "2600.10");
     bench.run(Duration::from_secs(1));
     assert_eq!(bench.position(), Position::new(100));
-    bench.exchange.inject(Injection::Mark(instrument_fine("1500.00")));
+    // The market falls: somebody sweeps every bid and quotes anew far below.
+    bench.take(Side::Sell, price("1500.00"), 200_000);
+    bench.exchange.inject(Injection::Mark(instrument_fine("1500.05")));
+    bench.liquidity("1500.00", "1500.10");
     bench.run(Duration::from_secs(2));
     assert!(bench.truth().open_orders.is_empty());
     let snapshot = bench.engine.snapshot();
