@@ -24,7 +24,8 @@ fn commit() -> Option<String> {
 
 fn git(arguments: &[&str]) -> Option<String> {
     // Build scripts run in the folder of their crate. A lock for this would only be in the way.
-    let git = Command::new("git").args(["-C", "../..", "--no-optional-locks"]).args(arguments).output();
+    let git =
+        Command::new("git").args(["-C", "../..", "--no-optional-locks"]).args(arguments).output();
     let output = git.ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

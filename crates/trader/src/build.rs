@@ -129,16 +129,21 @@ fn lots(instrument: &Instrument, key: &str, value: Decimal) -> Result<Qty> {
     })
 }
 
+/// Where the embedded market begins, and what a price of the instrument looks like.
+pub(crate) fn start_price(instrument: &Instrument) -> Decimal {
+    let units = match instrument.rules().base.as_str() {
+        "BTC" => 61_800,
+        _ => 2_610,
+    };
+    Decimal::from_units(units * Decimal::SCALE)
+}
+
 /// The embedded market.
 pub(crate) fn simulated(config: &Config, instrument: Instrument, start: Nanos) -> SimConfig {
     let (simulation, fees) = (&config.simulation, &config.exchange.fees);
     let latency = &simulation.latency;
-    let start_price = match instrument.rules().base.as_str() {
-        "BTC" => 61_800,
-        _ => 2_610,
-    };
     SimConfig {
-        start_price: Decimal::from_units(start_price * Decimal::SCALE),
+        start_price: start_price(&instrument),
         balance: Usd::from_decimal(simulation.balance),
         fees: Fees { maker: Rate::from_decimal(fees.maker), taker: Rate::from_decimal(fees.taker) },
         latency: Latency::constant(latency.feed, latency.entry, latency.response),

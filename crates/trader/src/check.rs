@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
+use ops::config::Config;
 use serde_json::json;
 
-use crate::output::say;
-use crate::{FINE, USAGE, build};
+use crate::output::{complain, say};
+use crate::{FINE, USAGE, build, explain};
 
 /// Validates a configuration, or prints the schema of configurations.
 pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<u8> {
@@ -24,7 +25,7 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
                     json!({ "ok": false, "faults": serde_json::to_value(&faults)? })
                 ))?;
             } else {
-                eprintln!("{faults}");
+                complain(format_args!("{faults}"));
             }
             return Ok(USAGE);
         }
@@ -33,22 +34,56 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
         .and_then(|instrument| build::engine(&config, instrument, 0));
     if let Err(error) = built {
         if as_json {
-            let fault = json!({ "file": path, "problem": format!("{error:#}") });
+            let fault = json!({ "file": path, "problem": explain(&error) });
             say(format_args!("{:#}", json!({ "ok": false, "faults": [fault] })))?;
         } else {
-            eprintln!("{}: {error:#}", path.display());
+            complain(format_args!("{}: {}", path.display(), explain(&error)));
         }
         return Ok(USAGE);
     }
+    let warnings = warnings(&config);
     let (mode, symbol) = (config.mode.as_str(), &config.strategy.symbol);
     let hash = format!("{:016x}", config.config_hash());
     if as_json {
         say(format_args!(
             "{:#}",
-            json!({ "ok": true, "mode": mode, "symbol": symbol, "config_hash": hash })
+            json!({
+                "ok": true,
+                "mode": mode,
+                "symbol": symbol,
+                "config_hash": hash,
+                "warnings": warnings,
+            })
         ))?;
     } else {
+        for warning in warnings {
+            complain(format_args!("{}: warning: {warning}", path.display()));
+        }
         say(format_args!("{}: ok (mode {mode}, {symbol}, hash {hash})", path.display()))?;
     }
     Ok(FINE)
+}
+
+/// What is allowed and most likely not meant.
+fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Ok(instrument) = build::instrument(&config.strategy.symbol) {
+        let rules = instrument.rules();
+        let price = build::start_price(&instrument);
+        let (size, least) = (config.strategy.base_size.to_f64(), rules.min_notional.to_f64());
+        let value = size * price.to_f64();
+        if value < least {
+            let needed = least / price.to_f64();
+            warnings.push(format!(
+                "strategy.base_size: {} {} is worth about {value:.2} {quote} (at {price}), less than \
+                 the {least} {quote} that the venue takes for an order of {}: nothing would be \
+                 quoted; use more than {needed:.4}",
+                config.strategy.base_size,
+                rules.base,
+                rules.symbol,
+                quote = rules.quote,
+            ));
+        }
+    }
+    warnings
 }

@@ -40,9 +40,10 @@ pub(crate) struct Demo {
     pub(crate) replay: Vec<PathBuf>,
     /// Simulated seconds per second, or `max` for as fast as possible (no console then).
     #[arg(long, value_name = "N|max", default_value = "1", value_parser = pace)]
+    #[arg(allow_hyphen_values = true)]
     pub(crate) speed: Pace,
     /// Stop after this much simulated time, e.g. `90s`, `10m`, `1h`.
-    #[arg(long = "for", value_name = "T", value_parser = span)]
+    #[arg(long = "for", value_name = "T", value_parser = span, allow_hyphen_values = true)]
     pub(crate) duration: Option<Duration>,
     /// Use this configuration instead of the demo's.
     #[arg(long, value_name = "FILE")]
@@ -134,6 +135,7 @@ Also spelled: trader -config configs/config.yaml -check")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum BreakerAction {
     /// Close it now.
+    #[command(after_help = "Example: trader breaker reset")]
     Reset(Remote),
 }
 

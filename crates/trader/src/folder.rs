@@ -79,7 +79,8 @@ impl Folder {
 /// What is wrong when somebody else has the lock.
 fn in_use(dir: &Path, lock: &mut File) -> String {
     let mut text = String::new();
-    let pid = lock.take(32).read_to_string(&mut text).ok().and_then(|_| text.trim().parse::<u32>().ok());
+    let pid =
+        lock.take(32).read_to_string(&mut text).ok().and_then(|_| text.trim().parse::<u32>().ok());
     let (holder, remedy) = match pid {
         Some(pid) => (format!("process {pid}"), format!("stop it (kill {pid})")),
         None => (String::from("another process"), String::from("stop it")),

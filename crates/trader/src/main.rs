@@ -3,13 +3,19 @@
 mod build;
 mod check;
 mod cli;
+mod folder;
 mod output;
 mod remote;
 mod replay;
+mod server;
 mod session;
+mod signals;
+mod status;
 mod summary;
+mod tally;
 
 use std::process::ExitCode;
+use std::thread::JoinHandle;
 
 use clap::Parser;
 
@@ -26,6 +32,11 @@ fn explain(error: &anyhow::Error) -> String {
             format!("{text}: {cause}")
         }
     })
+}
+
+#[expect(clippy::disallowed_methods, reason = "trading and signals have threads of their own")]
+fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    std::thread::spawn(work)
 }
 
 /// All went well.
@@ -46,7 +57,7 @@ fn main() -> ExitCode {
         Some(Command::Replay { journal, verify, until, json }) => {
             replay::replay(&journal, verify, until, json)
         }
-        Some(Command::Status(at)) => remote::status(&at),
+        Some(Command::Status(at)) => remote::show(&at),
         Some(Command::Pause(at)) => remote::control(&at, "pause", &serde_json::json!({})),
         Some(Command::Resume { remote, clear_halt }) => remote::resume(&remote, clear_halt),
         Some(Command::Halt(at)) => remote::control(&at, "halt", &serde_json::json!({})),
@@ -59,7 +70,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: {}", explain(&error));
+            output::complain(format_args!("error: {}", explain(&error)));
             let usage = error.is::<ops::config::Faults>() || error.is::<session::Refused>();
             ExitCode::from(if usage { USAGE } else { FAILED })
         }

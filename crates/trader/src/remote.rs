@@ -3,25 +3,30 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use comfy_table::{Table, presets};
 use serde_json::Value;
 
-use crate::FINE;
 use crate::cli::Remote;
 use crate::output::say;
+use crate::{FINE, status};
+
+/// What to do when something else answers.
+const FOREIGN: &str = "is this a trader? --api names another address";
 
 /// Prints what a running trader does.
-pub(crate) fn status(at: &Remote) -> Result<u8> {
+pub(crate) fn show(at: &Remote) -> Result<u8> {
     let url = format!("http://{}/api/status", at.api);
     let mut request = agent().get(&url);
     if let Some(token) = token(at)? {
         request = request.header("Authorization", format!("Bearer {token}"));
     }
     let status = answer(at, request.call())?;
+    if !status["desks"].is_array() {
+        bail!("{} answers, but not with a trader's status; {FOREIGN}", at.api);
+    }
     if at.json {
         say(format_args!("{status:#}"))?;
     } else {
-        say(format_args!("{}", table(&status)))?;
+        say(format_args!("{}", status::table(&status)))?;
     }
     Ok(FINE)
 }
@@ -72,11 +77,14 @@ fn answer(
         .with_context(|| format!("no answer from {}; is a trader running there?", at.api))?;
     let status = response.status();
     let body: Value = response.body_mut().read_json().unwrap_or(Value::Null);
-    if status.is_success() {
+    if status.is_success() && body.is_object() {
         return Ok(body);
     }
-    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    bail!("{status}: {} {}", text("error"), text("remedy"))
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    match (text("error"), text("remedy")) {
+        (Some(error), Some(remedy)) => bail!("{status}: {error}; {remedy}"),
+        _ => bail!("{} answers {status}, and not as a trader does; {FOREIGN}", at.api),
+    }
 }
 
 fn token(at: &Remote) -> Result<Option<String>> {
@@ -93,41 +101,4 @@ fn token(at: &Remote) -> Result<Option<String>> {
     }
     let default = Path::new("data/api.token");
     if default.exists() { read(default).map(Some) } else { Ok(None) }
-}
-
-/// Two columns: every plain value of the answer, nested ones with dotted names.
-fn table(status: &Value) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    let mut rows = Vec::new();
-    flatten("", status, &mut rows);
-    for (name, value) in rows {
-        table.add_row([name, value]);
-    }
-    table
-}
-
-fn flatten(prefix: &str, value: &Value, rows: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let name =
-                    if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-                flatten(&name, value, rows);
-            }
-        }
-        // Lists of things (levels, orders, history) are for `--json` and the console.
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            rows.push((prefix.to_owned(), format!("({} entries)", items.len())));
-        }
-        Value::Array(items) => {
-            let words: Vec<String> = items.iter().map(plain).collect();
-            rows.push((prefix.to_owned(), words.join(", ")));
-        }
-        other => rows.push((prefix.to_owned(), plain(other))),
-    }
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

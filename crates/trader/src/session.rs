@@ -1,30 +1,30 @@
 //! A trading session: configuration, log, journal, engine and venue on a thread of their own, the API
 //! on another, until the end or a signal.
 
-use std::io::{IsTerminal, Write};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use binance::{CaptureInfo, CaptureReader};
-use engine::{Control, Output, Snapshot};
-use indicatif::{ProgressBar, ProgressStyle};
+use engine::{Control, EngineConfig};
 use market::{Instrument, Nanos};
-use ops::api::{ApiConfig, ControlError, ControlRequest, ControlSink, Listeners, Token};
-use ops::config::{Config, Level, Mode};
-use ops::logging::LogHandle;
-use ops::recorder::{Build, Recorder, RecorderConfig, Shared};
-use runtime::{Observer, Pace, Paper, PaperError, Summary, Venue};
+use ops::api::Token;
+use ops::config::{Config, Mode};
+use ops::logging::{Console, LogHandle};
+use ops::recorder::{Build, LogStats, Recorder, RecorderConfig};
+use runtime::{Pace, Paper, PaperError, Summary, Venue};
 use sim_exchange::{RecordedMarket, SimExchange};
 
 use crate::cli::Demo;
-use crate::output::say;
-use crate::{FAILED, FINE, build, summary};
+use crate::folder::Folder;
+use crate::output::{complain, say};
+use crate::server::{self, Desk, Server, Sockets, Source};
+use crate::signals::{Hangup, Signals};
+use crate::summary::Report;
+use crate::tally::{Glue, Tally, progress_bar};
+use crate::{FAILED, FINE, build, on_thread};
 
 /// The demo's configuration.
 const DEMO: &str = include_str!("../../../configs/demo.yaml");
@@ -44,6 +44,10 @@ const SIMULATED_SESSION: u32 = 1;
 /// Operator requests that may wait.
 const CONTROLS_MAX: usize = 64;
 
+/// Why the demo does not take `mode: live`.
+const NO_LIVE_DEMO: &str = "mode: live is not for the demo, which trades on paper only; \
+    `trader run --config FILE` is for trading, once this build has a venue client";
+
 /// A request to trade that this build or configuration cannot grant.
 #[derive(Debug)]
 pub(crate) struct Refused(String);
@@ -62,6 +66,9 @@ pub(crate) fn demo(options: &Demo) -> Result<u8> {
         return Err(anyhow::Error::new(Refused(String::from(
             "--speed max on the simulated market never ends by itself: add --for, e.g. --for 10m",
         ))));
+    }
+    if options.set.iter().any(|(key, value)| key == "mode" && value == Mode::Live.as_str()) {
+        return Err(anyhow::Error::new(Refused(String::from(NO_LIVE_DEMO))));
     }
     let seed = options.seed.map(|seed| seed.to_string());
     let mut set: Vec<(&str, &str)> = Vec::new();
@@ -84,8 +91,23 @@ pub(crate) fn demo(options: &Demo) -> Result<u8> {
         Some(path) => ops::config::load_with(path, env, &set)?,
         None => ops::config::parse_with("configs/demo.yaml", DEMO, env, &set)?,
     };
-    let source = options.config.clone();
-    Session::new(config, source, options.speed, &infos, options.duration, true)?.run(options.json)
+    if config.mode == Mode::Live {
+        return Err(anyhow::Error::new(Refused(String::from(NO_LIVE_DEMO))));
+    }
+    let source = options.config.clone().map(|path| Source {
+        path,
+        set: set.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect(),
+    });
+    let plan = Plan {
+        config,
+        source,
+        pace: options.speed,
+        captures: infos,
+        duration: options.duration,
+        is_demo: true,
+        json: options.json,
+    };
+    plan.run()
 }
 
 /// `trader run`: the market maker as configured.
@@ -97,8 +119,16 @@ pub(crate) fn run(path: &Path) -> Result<u8> {
             path.display()
         ))));
     }
-    let source = Some(path.to_owned());
-    Session::new(config, source, Pace::Times(1.0), &[], None, false)?.run(false)
+    let plan = Plan {
+        config,
+        source: Some(Source { path: path.to_owned(), set: Vec::new() }),
+        pace: Pace::Times(1.0),
+        captures: Vec::new(),
+        duration: None,
+        is_demo: false,
+        json: false,
+    };
+    plan.run()
 }
 
 /// Reads captures once, to know symbol and times.
@@ -115,123 +145,172 @@ fn scan(paths: &[PathBuf]) -> Result<Vec<CaptureInfo>> {
     Ok(infos)
 }
 
+/// What is to be run.
+struct Plan {
+    config: Config,
+    source: Option<Source>,
+    pace: Pace,
+    captures: Vec<CaptureInfo>,
+    duration: Option<Duration>,
+    is_demo: bool,
+    json: bool,
+}
+
+/// What serves operators. A batch run, as fast as possible, has none and may share the folder.
+struct Front {
+    sockets: Sockets,
+    token: Token,
+    /// Whether the file of the token was written by this process.
+    is_new: bool,
+    folder: Folder,
+}
+
+/// A plan with everything it needs from the machine.
 struct Session {
-    config: Arc<Mutex<Config>>,
-    source: Option<PathBuf>,
+    plan: Plan,
     paper: Paper,
     controls: SyncSender<Control>,
     instrument: Instrument,
-    session: u32,
     journal: Option<PathBuf>,
-    log: LogHandle,
-    captures: Vec<CaptureInfo>,
-    is_demo: bool,
+    log: Arc<LogHandle>,
+    front: Option<Front>,
 }
 
-impl Session {
-    fn new(
-        config: Config,
-        source: Option<PathBuf>,
-        pace: Pace,
-        captures: &[CaptureInfo],
-        duration: Option<Duration>,
-        is_demo: bool,
-    ) -> Result<Self> {
-        let log = ops::logging::init(&config.logging)?;
+impl Plan {
+    fn run(self) -> Result<u8> {
+        self.prepare()?.run()
+    }
+
+    /// Takes what the session needs. The order matters: what may be refused comes before what leaves
+    /// traces, so that a failed start disturbs nobody who runs already.
+    fn prepare(self) -> Result<Session> {
+        let config = &self.config;
         let instrument = build::instrument(&config.strategy.symbol)?;
         let clock = runtime::clock::now();
-        let (start, session) = match pace {
+        let (start, session) = match self.pace {
             Pace::Max => (SIMULATED_START, SIMULATED_SESSION),
             Pace::Times(_) => (clock, (clock.0 / 1_000_000_000) as u32),
         };
-        let (start, venue) = venue(&config, &instrument, captures, start)?;
-        let engine = build::engine(&config, instrument.clone(), session)?;
-        let (journal, writer) = match config.data.journal.enabled {
-            true => {
-                let durable = pace != Pace::Max;
-                let (path, writer) = journal(&config, &engine, clock, durable)?;
-                (Some(path), Some(writer))
-            }
-            false => (None, None),
+        let (start, venue) = venue(config, &instrument, &self.captures, start)?;
+        let engine = build::engine(config, instrument.clone(), session)?;
+        let taken = match self.pace {
+            Pace::Max => None,
+            Pace::Times(_) => Some((Sockets::bind(config)?, Folder::claim(&config.data.dir)?)),
         };
+        let console = if self.json { Console::Stderr } else { Console::Stdout };
+        let log = ops::logging::init(&config.logging, console)?;
+        let front =
+            taken.map(|(sockets, folder)| Front::open(sockets, folder, config)).transpose()?;
+        let durable = front.is_some();
+        let written = journal(config, &engine, clock, durable);
+        if let (Err(_), Some(front)) = (&written, &front) {
+            front.undo();
+        }
+        let (journal, writer) = written?.unzip();
         let (controls, receiver) = sync_channel(CONTROLS_MAX);
-        let until = duration.map(|duration| start + duration);
         let paper = Paper {
             config: engine,
             venue,
             journal: writer,
-            pace,
+            pace: self.pace,
             start,
-            until,
+            until: self.duration.map(|duration| start + duration),
             controls: receiver,
         };
-        let config = Arc::new(Mutex::new(config));
-        Ok(Self {
-            config,
-            source,
-            paper,
-            controls,
-            instrument,
-            session,
-            journal,
-            log,
-            captures: captures.to_vec(),
-            is_demo,
-        })
+        Ok(Session { plan: self, paper, controls, instrument, journal, log: Arc::new(log), front })
+    }
+}
+
+impl Front {
+    fn open(sockets: Sockets, folder: Folder, config: &Config) -> Result<Self> {
+        let (token, is_new) = folder.token(config.api.token.as_ref())?;
+        Ok(Self { sockets, token, is_new, folder })
     }
 
-    fn run(self, json: bool) -> Result<u8> {
-        let Self {
-            config,
-            source,
-            paper,
-            controls,
-            instrument,
-            session,
-            journal,
-            log,
-            captures,
-            is_demo,
-        } = self;
-        let log = Arc::new(log);
+    /// Takes back what a failed start has left.
+    fn undo(&self) {
+        if self.is_new {
+            let _ = std::fs::remove_file(self.folder.token_path());
+        }
+    }
+}
+
+impl Session {
+    fn run(self) -> Result<u8> {
+        let Self { plan, paper, controls, instrument, journal, log, front } = self;
+        let Plan { config, source, captures, is_demo, json, .. } = plan;
         let counts = Arc::clone(&log);
-        let (hash, data_dir) = {
-            let config = config.lock().expect("nobody panics while holding it");
-            (config.config_hash(), config.data.dir.clone())
-        };
         let (recorder, shared) = Recorder::new(RecorderConfig {
             instruments: vec![instrument.clone()],
             build: Build {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 commit: env!("TRADER_COMMIT").to_owned(),
-                config_hash: format!("{hash:016x}"),
+                config_hash: format!("{:016x}", config.config_hash()),
             },
             clock: runtime::clock::now,
-            log_messages: Arc::new(move || counts.counts()),
+            log: Arc::new(move || LogStats {
+                messages: counts.counts(),
+                dropped: counts.dropped_lines(),
+                write_failures: counts.write_failures(),
+            }),
         });
-        let sink = control_sink(&config, source, &controls, &log, &shared, instrument, session);
-        let is_batch = paper.pace == Pace::Max;
-        let is_bounded = paper.until.is_some();
-        let server = match is_batch {
-            true => None,
-            false => Some(Server::start(
-                &config,
-                Arc::clone(&shared),
-                sink,
-                &data_dir,
-                is_demo && !json,
-            )?),
+        let sockets = front.as_ref().map(|front| &front.sockets);
+        log_start(&config, &paper, sockets, journal.as_deref(), is_demo);
+        let config = Arc::new(Mutex::new(config));
+        let sink = Desk {
+            config: Arc::clone(&config),
+            source,
+            controls: controls.clone(),
+            log,
+            shared: Arc::clone(&shared),
+            instrument,
+            session: paper.config.session,
+        }
+        .sink();
+        let hangup = if is_demo { Hangup::Stop } else { Hangup::Reload(Arc::clone(&sink)) };
+        let signals = Signals::watch(controls, hangup)?;
+        let mut held = None;
+        let server = match front {
+            None => None,
+            Some(Front { sockets, token, folder, .. }) => {
+                let to_stdout = is_demo && !json;
+                server::announce(sockets.api, &token, &folder.token_path(), to_stdout)?;
+                held = Some(folder);
+                Some(Server::start(sockets, token, &config, shared, sink))
+            }
         };
-        let bar = (is_batch && is_bounded).then(|| progress_bar("trading"));
-        let mut glue = Glue { recorder, bar, journaled: 0 };
-        let trading = on_thread(move || paper.run(&mut glue));
-        let signals = Signals::watch(controls)?;
-        let result = trading.join().map_err(|_| anyhow::anyhow!("the trading thread failed"))?;
+        let is_watched = paper.pace == Pace::Max && paper.until.is_some();
+        let bar = is_watched.then(|| progress_bar("trading"));
+        let mut glue = Glue::new(recorder, bar);
+        let trading = on_thread(move || (paper.run(&mut glue), glue.tally));
+        let ended = trading.join().map_err(|_| anyhow::anyhow!("the trading thread failed"));
         signals.stop();
         if let Some(server) = server {
             server.stop();
         }
-        finish(result, &captures, journal.as_deref(), json, is_demo)
+        drop(held);
+        let (result, tally) = ended?;
+        finish(result, &captures, journal.as_deref(), &tally, Audience::of(is_demo, json))
+    }
+}
+
+/// Who reads the summary.
+enum Audience {
+    /// A program, on standard output.
+    Program,
+    /// A person, on standard output.
+    Person,
+    /// A person, on standard error: standard output may be the log.
+    Aside,
+}
+
+impl Audience {
+    fn of(is_demo: bool, json: bool) -> Self {
+        match (json, is_demo) {
+            (true, _) => Self::Program,
+            (false, true) => Self::Person,
+            (false, false) => Self::Aside,
+        }
     }
 }
 
@@ -239,20 +318,84 @@ fn finish(
     result: Result<Summary, PaperError>,
     captures: &[CaptureInfo],
     journal: Option<&Path>,
-    json: bool,
-    is_demo: bool,
+    tally: &Tally,
+    audience: Audience,
 ) -> Result<u8> {
-    let result = result?;
-    let agrees = summary::venue_agrees(&result);
-    if json {
-        say(format_args!("{:#}", summary::json(&result, captures, journal)))?;
-    } else if is_demo {
-        say(format_args!("{}", summary::text(&result, captures, journal)))?;
-    } else {
-        // Standard output may be the log.
-        eprintln!("{}", summary::text(&result, captures, journal));
+    let summary = result.inspect_err(|error| tracing::error!(%error, "session ended badly"))?;
+    let report = Report { summary: &summary, captures, journal, tally };
+    log_end(&report);
+    match audience {
+        Audience::Program => say(format_args!("{:#}", report.json()))?,
+        Audience::Person => say(format_args!("{}", report.text()))?,
+        Audience::Aside => complain(format_args!("{}", report.text())),
     }
-    Ok(if agrees { FINE } else { FAILED })
+    match report.failure() {
+        Some(failure) => Err(anyhow::Error::msg(failure)),
+        None => Ok(if report.venue_agrees() == Some(false) { FAILED } else { FINE }),
+    }
+}
+
+/// The first line of a session's log: what runs, on what, and where to find it. No secrets.
+fn log_start(
+    config: &Config,
+    paper: &Paper,
+    sockets: Option<&Sockets>,
+    journal: Option<&Path>,
+    is_demo: bool,
+) {
+    let shown = |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string());
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        commit = env!("TRADER_COMMIT"),
+        config_hash = format!("{:016x}", config.config_hash()),
+        session = format!("{:08x}", paper.config.session),
+        symbol = config.strategy.symbol,
+        mode = config.mode.as_str(),
+        demo = is_demo,
+        venue = match &paper.venue {
+            Venue::Simulated(_) => "simulated",
+            Venue::Recorded { .. } => "recorded",
+        },
+        pace = ?paper.pace,
+        start = %paper.start,
+        api = shown(sockets.map(|sockets| sockets.api)),
+        metrics = shown(sockets.and_then(|sockets| sockets.metrics)),
+        journal = journal.map(|path| path.display().to_string()),
+        pid = std::process::id(),
+        "session started"
+    );
+}
+
+/// The last line of a session's log: what it came to.
+fn log_end(report: &Report<'_>) {
+    let summary = report.summary;
+    let (snapshot, pnl) = (&summary.snapshot, &summary.snapshot.pnl);
+    let Some(desk) = snapshot.desks.first() else { return };
+    let counters = &desk.counters;
+    tracing::info!(
+        session = format!("{:08x}", snapshot.session),
+        symbol = desk.instrument.symbol(),
+        turns = summary.turns,
+        placed = counters.placed,
+        amended = counters.amended,
+        canceled = counters.canceled,
+        rejected = counters.rejected,
+        refused = counters.refused,
+        in_doubt = counters.in_doubt,
+        anomalies = counters.anomalies,
+        fills = counters.fills.iter().sum::<u64>(),
+        turnover = %(counters.filled_value[0] + counters.filled_value[1]).round_e8(),
+        position = %desk.instrument.position_decimal(desk.position),
+        pnl = %pnl.total.round_e8(),
+        fees = %pnl.fees.round_e8(),
+        funding = %pnl.funding.round_e8(),
+        max_drawdown = pnl.max_drawdown,
+        venue_agrees = report.venue_agrees(),
+        orders_left = summary.truth.open_orders.len(),
+        state_hash = format!("{:016x}", summary.state_hash),
+        failure = report.failure(),
+        "session ended"
+    );
 }
 
 fn venue(
@@ -273,12 +416,16 @@ fn venue(
     Ok((first, Venue::Recorded { market, source }))
 }
 
+/// Begins the record of the session, if one is wanted; says where it is.
 fn journal(
     config: &Config,
-    engine: &engine::EngineConfig,
+    engine: &EngineConfig,
     created: Nanos,
     durable: bool,
-) -> Result<(PathBuf, journal::Writer)> {
+) -> Result<Option<(PathBuf, journal::Writer)>> {
+    if !config.data.journal.enabled {
+        return Ok(None);
+    }
     let folder = config.data.dir.join("journal");
     let header = journal::Header {
         program: concat!(env!("CARGO_PKG_VERSION"), "+", env!("TRADER_COMMIT")).to_owned(),
@@ -295,259 +442,10 @@ fn journal(
         total_bytes: Some(config.data.journal.max_bytes),
         ..journal::Retention::default()
     };
-    let writer = journal::Writer::create(&folder, header, durability, retention)
-        .with_context(|| format!("cannot start a journal in {}", folder.display()))?;
-    Ok((writer.dir().to_owned(), writer))
-}
-
-/// What the trading thread tells the rest of the process.
-struct Glue {
-    recorder: Recorder,
-    bar: Option<ProgressBar>,
-    journaled: u64,
-}
-
-impl Observer for Glue {
-    fn turn(&mut self, now: Nanos, outputs: &[Output], batch: usize, took: Duration) {
-        self.recorder.outputs(now, outputs);
-        self.recorder.turn(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), batch);
-    }
-
-    fn snapshot(&mut self, snapshot: Snapshot, journal_bytes: u64) {
-        self.recorder.snapshot(snapshot);
-        self.recorder.journaled(journal_bytes.saturating_sub(self.journaled));
-        self.journaled = journal_bytes;
-    }
-
-    fn progress(&mut self, share: f64) {
-        if let Some(bar) = &self.bar {
-            bar.set_position((share * 1_000.0) as u64);
-        }
-    }
-}
-
-/// A bar on a terminal; nothing in a pipe.
-fn progress_bar(what: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} [{bar:40}] {percent:>3}% {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(1_000).with_style(style);
-    bar.set_message(what.to_owned());
-    bar
-}
-
-#[expect(clippy::disallowed_methods, reason = "trading has a thread of its own; nothing shares it")]
-fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    std::thread::spawn(work)
-}
-
-/// The HTTP API on its own runtime.
-struct Server {
-    runtime: tokio::runtime::Runtime,
-    stop: tokio::sync::oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
-}
-
-impl Server {
-    fn start(
-        config: &Arc<Mutex<Config>>,
-        shared: Arc<Shared>,
-        control: ControlSink,
-        data_dir: &Path,
-        to_stdout: bool,
-    ) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("api")
-            .enable_all()
-            .build()?;
-        let (address, metrics_port, token) = {
-            let config = config.lock().expect("nobody panics while holding it");
-            (config.api.listen, config.monitoring.prometheus_port, token(&config, data_dir)?)
-        };
-        let metrics = SocketAddr::from((Ipv4Addr::LOCALHOST, metrics_port));
-        let listeners = runtime.block_on(Listeners::bind(address, Some(metrics)))?;
-        announce(&listeners, &token, data_dir, to_stdout)?;
-        let shown = Arc::clone(config);
-        let api = ApiConfig {
-            token,
-            hosts: Vec::new(),
-            health: ops::api::HealthRules::default(),
-            config_text: Arc::new(move || {
-                shown.lock().expect("nobody panics while holding it").canonical_yaml()
-            }),
-            control,
-        };
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let shutdown = async {
-            let _ = stopped.await;
-        };
-        let task = runtime.spawn(ops::api::serve(api, shared, listeners, shutdown));
-        Ok(Self { runtime, stop, task })
-    }
-
-    fn stop(self) {
-        let _ = self.stop.send(());
-        if let Ok(Err(error)) = self.runtime.block_on(self.task) {
-            tracing::error!("the API stopped: {error}");
-        }
-    }
-}
-
-/// Tells where the console is: the demo on standard output, where the link carries the token if that
-/// is a terminal (a terminal is not a log); otherwise on standard error, for the log may be on the
-/// other.
-fn announce(listeners: &Listeners, token: &Token, data_dir: &Path, to_stdout: bool) -> Result<()> {
-    let address = listeners.api_address()?;
-    let file = data_dir.join("api.token");
-    let line = format!("console: http://{address}/ (token for its buttons: {})", file.display());
-    if to_stdout && std::io::stdout().is_terminal() {
-        say(format_args!("console: http://{address}/#token={}", token.expose()))?;
-    } else if to_stdout {
-        say(format_args!("{line}"))?;
-    } else {
-        eprintln!("{line}");
-    }
-    Ok(())
-}
-
-/// The configured token, or a fresh one; either way the command line finds it in the data folder.
-fn token(config: &Config, data_dir: &Path) -> Result<Token> {
-    let token = match &config.api.token {
-        Some(secret) => Token::new(secret.expose())?,
-        None => Token::random()?,
-    };
-    let path = data_dir.join("api.token");
-    std::fs::create_dir_all(data_dir)
-        .with_context(|| format!("data.dir: cannot create {}", data_dir.display()))?;
-    // A new file, so that its permissions are ours from the start.
-    let _ = std::fs::remove_file(&path);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    writeln!(file, "{}", token.expose())?;
-    Ok(token)
-}
-
-/// Turns requests of the API into controls of the engine.
-fn control_sink(
-    config: &Arc<Mutex<Config>>,
-    source: Option<PathBuf>,
-    controls: &SyncSender<Control>,
-    log: &Arc<LogHandle>,
-    shared: &Arc<Shared>,
-    instrument: Instrument,
-    session: u32,
-) -> ControlSink {
-    let (config, controls) = (Arc::clone(config), controls.clone());
-    let (log, shared) = (Arc::clone(log), Arc::clone(shared));
-    Arc::new(move |request| match request {
-        ControlRequest::Engine(control) => send(&controls, control),
-        ControlRequest::LogLevel(level) => {
-            let wrong = |_| ControlError::Invalid(format!("no log level {level}"));
-            let level = level.parse::<Level>().map_err(wrong)?;
-            log.set_level(level);
-            config.lock().expect("nobody panics while holding it").logging.level = level;
-            Ok(())
-        }
-        ControlRequest::Reload => {
-            let result = reload(&config, source.as_deref(), &instrument, session, &log)
-                .map_err(|error| ControlError::Invalid(format!("{error:#}")))
-                .and_then(|engine| send(&controls, Control::Configure(Box::new(engine))));
-            shared.reloaded(result.is_ok());
-            result
-        }
-    })
-}
-
-fn send(controls: &SyncSender<Control>, control: Control) -> Result<(), ControlError> {
-    controls.try_send(control).map_err(|error| match error {
-        std::sync::mpsc::TrySendError::Full(_) => ControlError::Busy,
-        std::sync::mpsc::TrySendError::Disconnected(_) => ControlError::Unavailable,
-    })
-}
-
-/// Reads the configuration again: all or nothing, and only what may change while running.
-fn reload(
-    config: &Mutex<Config>,
-    source: Option<&Path>,
-    instrument: &Instrument,
-    session: u32,
-    log: &LogHandle,
-) -> Result<engine::EngineConfig> {
-    let Some(path) = source else { bail!("the demo has no configuration file to read again") };
-    let new = ops::config::load(path, &ops::config::process_env)?;
-    let mut config = config.lock().expect("nobody panics while holding it");
-    let changes = config.changes(&new);
-    let frozen =
-        changes.iter().find(|change| change.key.reload == ops::config::keys::Reload::Restart);
-    if let Some(change) = frozen {
-        bail!(
-            "{}: {} cannot change while running (from {} to {}); nothing was applied, restart instead",
-            path.display(),
-            change.key.path,
-            change.from,
-            change.to
-        );
-    }
-    let engine = build::engine(&new, instrument.clone(), session)?;
-    for change in &changes {
-        tracing::info!("reload: {} from {} to {}", change.key.path, change.from, change.to);
-    }
-    log.set_level(new.logging.level);
-    *config = new;
-    Ok(engine)
-}
-
-/// Waits for SIGINT and SIGTERM: the first stops cleanly, the second at once.
-struct Signals {
-    done: Sender<()>,
-}
-
-impl Signals {
-    fn watch(controls: SyncSender<Control>) -> Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (done, finished) = std::sync::mpsc::channel::<()>();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (mut interrupt, mut terminate) = {
-            let _guard = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-        };
-        on_thread(move || {
-            runtime.block_on(async {
-                let mut asked = false;
-                loop {
-                    let tick = tokio::time::sleep(Duration::from_millis(50));
-                    let signaled = tokio::select! {
-                        biased;
-                        _ = interrupt.recv() => true,
-                        _ = terminate.recv() => true,
-                        () = tick => false,
-                    };
-                    let over = finished.try_recv() != Err(std::sync::mpsc::TryRecvError::Empty);
-                    if over {
-                        return;
-                    }
-                    if signaled && asked {
-                        eprintln!(
-                            "stopped at once; orders may rest until the dead-man's switch fires"
-                        );
-                        std::process::exit(130);
-                    }
-                    if signaled {
-                        asked = true;
-                        eprintln!("stopping: canceling all orders (again to stop at once)");
-                        let _ = controls.try_send(Control::Shutdown);
-                    }
-                }
-            });
-        });
-        Ok(Self { done })
-    }
-
-    fn stop(&self) {
-        let _ = self.done.send(());
-    }
+    let writer = journal::Writer::create(&folder, header, durability, retention);
+    let writer = writer.context(
+        "cannot start a journal: choose a data.dir that can be written, or set \
+         data.journal.enabled: false",
+    )?;
+    Ok(Some((writer.dir().to_owned(), writer)))
 }

@@ -173,7 +173,8 @@ fn ignores_hangup() -> bool {
 /// Whether a mask of signals in `/proc/self/status` has the first one, SIGHUP.
 fn is_first_set(status: &str, key: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix(key));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(test)]

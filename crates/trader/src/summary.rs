@@ -6,75 +6,209 @@ use binance::CaptureInfo;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use engine::Snapshot;
 use engine::risk::Standstill;
+use engine::snapshot::{DeskView, PnlView};
 use market::{Instrument, Side, Usd};
 use runtime::Summary;
 use serde_json::{Value, json};
 
+use crate::tally::Tally;
+
 /// Venue and engine may differ by the venue's rounding to 1e-8 of each fill.
 const ROUNDING: Usd = Usd::new(10_000_000_000);
 
-/// Whether our books equal the venue's: position exactly, wallet up to the venue's rounding.
-pub(crate) fn venue_agrees(summary: &Summary) -> bool {
-    let (pnl, desk) = (&summary.snapshot.pnl, &summary.snapshot.desks[0]);
-    let wallet = pnl.initial + pnl.realized - pnl.fees + pnl.funding + pnl.transfers;
-    let fills = desk.counters.fills.iter().sum::<u64>().max(1) as i64;
-    let off = (wallet - summary.truth.wallet).abs();
-    desk.position == summary.truth.position && off <= ROUNDING * fills
+/// Quoting for less than this share of the time is worth a remark.
+const QUOTED_MIN: f64 = 0.5;
+/// Reasons for not quoting that are listed.
+const REASONS_SHOWN: usize = 3;
+
+/// A finished session and what it was made of.
+pub(crate) struct Report<'a> {
+    pub(crate) summary: &'a Summary,
+    pub(crate) captures: &'a [CaptureInfo],
+    pub(crate) journal: Option<&'a Path>,
+    pub(crate) tally: &'a Tally,
 }
 
-/// The whole session in a table.
-pub(crate) fn text(summary: &Summary, captures: &[CaptureInfo], journal: Option<&Path>) -> String {
-    let (start, end) = summary.span;
-    let seconds = end.since(start).as_secs_f64();
-    let mut table = sheet();
-    row(&mut table, "session", format!("{start} to {end} ({seconds:.1} s)"));
-    let per_second = summary.events as f64 / summary.took.as_secs_f64().max(1e-9);
-    row(
-        &mut table,
-        "turns",
-        format!(
-            "{} turns, {} market events in {:.1} s ({per_second:.0}/s)",
-            summary.turns,
-            summary.events,
-            summary.took.as_secs_f64()
-        ),
-    );
-    for capture in captures {
+impl Report<'_> {
+    /// Whether our books equal the venue's: position exactly, wallet up to the venue's rounding.
+    /// `None` when the session was over before the venue had told what the account holds.
+    pub(crate) fn venue_agrees(&self) -> Option<bool> {
+        let summary = self.summary;
+        let (pnl, desk) = (&summary.snapshot.pnl, &summary.snapshot.desks[0]);
+        if !desk.position_known && pnl.initial.is_zero() && desk.counters.placed == 0 {
+            return None;
+        }
+        let wallet = pnl.initial + pnl.realized - pnl.fees + pnl.funding + pnl.transfers;
+        let fills = desk.counters.fills.iter().sum::<u64>().max(1) as i64;
+        let off = (wallet - summary.truth.wallet).abs();
+        Some(desk.position == summary.truth.position && off <= ROUNDING * fills)
+    }
+
+    /// What makes the session a failure, whatever its figures say.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match &self.summary.failure {
+            Some(failure) => Some(failure.to_string()),
+            None => self.unusable_data(),
+        }
+    }
+
+    /// Recorded data on which nothing could be quoted.
+    fn unusable_data(&self) -> Option<String> {
+        let placed =
+            self.summary.snapshot.desks.iter().map(|desk| desk.counters.placed).sum::<u64>();
+        if self.captures.is_empty() || self.tally.synced || placed > 0 {
+            return None;
+        }
+        let file = self.captures[0].file.display();
+        let why = if self.headless(0) { "it begins without a snapshot" } else { "see its gaps" };
+        Some(format!(
+            "{file} never gave a complete book ({why}), so nothing was quoted; give the preceding \
+             file first: --replay PRECEDING --replay {file}"
+        ))
+    }
+
+    /// Whether a file's depth changes follow on nothing: no snapshot in it, and none before it that
+    /// they continue.
+    fn headless(&self, index: usize) -> bool {
+        let info = &self.captures[index];
+        let before = index.checked_sub(1).map(|before| &self.captures[before]);
+        let follows = before.is_some_and(|before| {
+            before.last_id.is_some() && before.last_id == info.first_previous_id
+        });
+        info.snapshots == 0 && info.diffs > 0 && !follows
+    }
+
+    /// The whole session in a table.
+    pub(crate) fn text(&self) -> String {
+        let summary = self.summary;
+        let (start, end) = summary.span;
+        let seconds = end.since(start).as_secs_f64();
+        let mut table = sheet();
+        row(&mut table, "session", format!("{start} to {end} ({seconds:.1} s)"));
+        let took = summary.took.as_secs_f64();
+        let per_second = summary.events as f64 / took.max(1e-9);
         row(
             &mut table,
-            "data",
+            "turns",
             format!(
-                "{}: {} lines, {} depth changes, {} trades; {} gaps, {} bad lines",
-                capture.file.display(),
-                capture.lines,
-                capture.diffs,
-                capture.trades + capture.agg_trades,
-                capture.gaps,
-                capture.bad_lines
+                "{} turns, {} market events in {took:.1} s ({per_second:.0}/s)",
+                summary.turns, summary.events,
             ),
         );
+        for index in 0..self.captures.len() {
+            row(&mut table, "data", self.data(index));
+        }
+        row(&mut table, "quoted", self.quoted());
+        body(&mut table, &summary.snapshot, Some(self.tally));
+        row(&mut table, "venue agrees", self.agreement());
+        if let Some(path) = self.journal {
+            row(&mut table, "journal", path.display().to_string());
+        }
+        row(&mut table, "state hash", format!("{:016x}", summary.state_hash));
+        table.to_string()
     }
-    body(&mut table, &summary.snapshot);
-    let agrees = match venue_agrees(summary) {
-        true => String::from("yes: position and wallet equal, no order left"),
-        false => format!(
-            "NO: the venue has position {:?} lots and wallet {}",
-            summary.truth.position, summary.truth.wallet
-        ),
-    };
-    row(&mut table, "venue agrees", agrees);
-    if let Some(path) = journal {
-        row(&mut table, "journal", path.display().to_string());
+
+    fn data(&self, index: usize) -> String {
+        let info = &self.captures[index];
+        let mut text = format!(
+            "{}: {} lines, {} depth changes, {} trades; {} gaps, {} bad lines",
+            info.file.display(),
+            info.lines,
+            info.diffs,
+            info.trades + info.agg_trades,
+            info.gaps,
+            info.bad_lines
+        );
+        if self.headless(index) {
+            text += "; NO SNAPSHOT: give the preceding file first";
+        }
+        if info.gaps > 0 {
+            text += "; GAPS: after each, nothing is quoted until the next snapshot";
+        }
+        text
     }
-    row(&mut table, "state hash", format!("{:016x}", summary.state_hash));
-    table.to_string()
+
+    fn quoted(&self) -> String {
+        let Some(quoted) = self.tally.quoted() else { return String::from("no time passed") };
+        let share = format!("{:.1} % of the time", quoted * 100.0);
+        let why: Vec<String> = self
+            .tally
+            .idle()
+            .iter()
+            .take(REASONS_SHOWN)
+            .map(|(why, share)| format!("{why} {:.1} %", share * 100.0))
+            .collect();
+        match (why.is_empty(), quoted < QUOTED_MIN) {
+            (true, _) => share,
+            (false, true) => format!("ONLY {share}; the rest: {}", why.join(", ")),
+            (false, false) => format!("{share}; the rest: {}", why.join(", ")),
+        }
+    }
+
+    fn agreement(&self) -> String {
+        let truth = &self.summary.truth;
+        let left = match truth.open_orders.len() {
+            0 => String::from("no order left"),
+            left => format!("{left} ORDERS LEFT"),
+        };
+        match self.venue_agrees() {
+            Some(true) => return format!("yes: position and wallet equal, {left}"),
+            None => return format!("over before the account was known, {left}"),
+            Some(false) => {}
+        }
+        let spec = &self.summary.snapshot.desks[0].instrument;
+        let position = spec.position_decimal(truth.position);
+        let base = &spec.rules().base;
+        format!("NO: the venue has position {position} {base} and wallet {}, {left}", truth.wallet)
+    }
+
+    /// The whole session as JSON; money as exact decimal strings.
+    pub(crate) fn json(&self) -> Value {
+        let (summary, tally) = (self.summary, self.tally);
+        let (start, end) = summary.span;
+        let data = |index: usize| {
+            let info = &self.captures[index];
+            json!({
+                "file": info.file,
+                "lines": info.lines,
+                "snapshots": info.snapshots,
+                "without_snapshot": self.headless(index),
+                "gaps": info.gaps,
+                "bad_lines": info.bad_lines,
+            })
+        };
+        let idle: serde_json::Map<String, Value> =
+            tally.idle().into_iter().map(|(why, share)| (why.to_owned(), share.into())).collect();
+        json!({
+            "start": start.to_string(),
+            "end": end.to_string(),
+            "turns": summary.turns,
+            "events": summary.events,
+            "wall_seconds": summary.took.as_secs_f64(),
+            "state_hash": format!("{:016x}", summary.state_hash),
+            "failure": self.failure(),
+            "venue_agrees": self.venue_agrees(),
+            "venue": {
+                "open_orders": summary.truth.open_orders.len(),
+                "fills": summary.truth.fills,
+                "wallet": summary.truth.wallet.to_string(),
+            },
+            "data": (0..self.captures.len()).map(data).collect::<Vec<_>>(),
+            "quoted": tally.quoted(),
+            "not_quoted": idle,
+            "amends_rejected": tally.amends_rejected,
+            "cancels_rejected": tally.cancels_rejected,
+            "journal": self.journal,
+            "engine": snapshot_json(&summary.snapshot),
+        })
+    }
 }
 
 /// The state of an engine in a table.
 pub(crate) fn snapshot_text(snapshot: &Snapshot) -> String {
     let mut table = sheet();
     row(&mut table, "time", snapshot.now.to_string());
-    body(&mut table, snapshot);
+    body(&mut table, snapshot, None);
     for desk in &snapshot.desks {
         for order in &desk.orders {
             let spec = &desk.instrument;
@@ -96,10 +230,10 @@ fn row(table: &mut Table, name: &str, value: String) {
     table.add_row([Cell::new(name), Cell::new(value).set_alignment(CellAlignment::Left)]);
 }
 
-fn body(table: &mut Table, snapshot: &Snapshot) {
+fn body(table: &mut Table, snapshot: &Snapshot, tally: Option<&Tally>) {
     let pnl = &snapshot.pnl;
     for desk in &snapshot.desks {
-        of_desk(table, desk, pnl);
+        of_desk(table, desk, pnl, tally);
     }
     row(
         table,
@@ -138,7 +272,7 @@ fn body(table: &mut Table, snapshot: &Snapshot) {
     );
 }
 
-fn of_desk(table: &mut Table, desk: &engine::snapshot::DeskView, pnl: &engine::snapshot::PnlView) {
+fn of_desk(table: &mut Table, desk: &DeskView, pnl: &PnlView, tally: Option<&Tally>) {
     let (spec, counters) = (&desk.instrument, &desk.counters);
     let quote = &spec.rules().quote;
     row(
@@ -157,6 +291,13 @@ fn of_desk(table: &mut Table, desk: &engine::snapshot::DeskView, pnl: &engine::s
             counters.anomalies,
         ),
     );
+    if let Some(tally) = tally
+        && tally.amends_rejected + tally.cancels_rejected > 0
+    {
+        let (amends, cancels) = (tally.amends_rejected, tally.cancels_rejected);
+        let text = format!("{amends} amends and {cancels} cancels rejected by the venue");
+        row(table, "  in vain", format!("{text} (mostly because a fill was faster)"));
+    }
     let missing: Vec<_> = desk
         .standstill
         .iter()
@@ -181,7 +322,7 @@ fn of_desk(table: &mut Table, desk: &engine::snapshot::DeskView, pnl: &engine::s
     row(table, "PnL", format!("{:.4} {quote}", pnl.total));
 }
 
-fn fills(spec: &Instrument, desk: &engine::snapshot::DeskView) -> String {
+fn fills(spec: &Instrument, desk: &DeskView) -> String {
     let counters = &desk.counters;
     let one = |side: Side| {
         let index = side.index();
@@ -190,36 +331,6 @@ fn fills(spec: &Instrument, desk: &engine::snapshot::DeskView) -> String {
     };
     let turnover = counters.filled_value[0] + counters.filled_value[1];
     format!("{}, {}; turnover {turnover:.2}", one(Side::Buy), one(Side::Sell))
-}
-
-/// The whole session as JSON; money as exact decimal strings.
-pub(crate) fn json(summary: &Summary, captures: &[CaptureInfo], journal: Option<&Path>) -> Value {
-    let (start, end) = summary.span;
-    let data = |capture: &CaptureInfo| {
-        json!({
-            "file": capture.file,
-            "lines": capture.lines,
-            "gaps": capture.gaps,
-            "bad_lines": capture.bad_lines,
-        })
-    };
-    json!({
-        "start": start.to_string(),
-        "end": end.to_string(),
-        "turns": summary.turns,
-        "events": summary.events,
-        "wall_seconds": summary.took.as_secs_f64(),
-        "state_hash": format!("{:016x}", summary.state_hash),
-        "venue_agrees": venue_agrees(summary),
-        "venue": {
-            "open_orders": summary.truth.open_orders.len(),
-            "fills": summary.truth.fills,
-            "wallet": summary.truth.wallet.to_string(),
-        },
-        "data": captures.iter().map(data).collect::<Vec<_>>(),
-        "journal": journal,
-        "engine": snapshot_json(&summary.snapshot),
-    })
 }
 
 /// An engine's state as JSON.

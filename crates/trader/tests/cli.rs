@@ -376,7 +376,8 @@ fn a_configuration_is_reloaded_all_or_nothing() {
         text(&refused.stderr)
     );
     signal(&child, "TERM");
-    assert!(child.wait().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{:?} {}", output.status, text(&output.stderr));
     let journal = desk.journal();
     let replayed = desk.json(&["replay", journal.to_str().unwrap(), "--verify", "--json"]);
     assert_eq!(replayed["same"], true, "reloads are replayed too");

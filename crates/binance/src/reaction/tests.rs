@@ -48,7 +48,7 @@ fn every_code_has_one_row() {
         }
         assert_eq!(row.outcome == Executed::No, row.reject.is_some(), "{}", row.why);
     }
-    assert!(seen.len() > 100, "{}", seen.len());
+    assert!(seen.len() >= 100, "{}", seen.len());
 }
 
 /// Every code of the facts, section 11, with what it must lead to at status 400.

@@ -123,6 +123,8 @@ impl Front {
         let seconds = i64::try_from(config.start.as_millis() / 1_000).unwrap_or(0);
         let mut accounts: Vec<_> = config.accounts.iter().cloned().map(Account::new).collect();
         for account in &mut accounts {
+            // Clients take a balance that was never updated for none at all.
+            account.updated = config.start;
             account.note_income("TRANSFER", account.config.balance, config.start, None);
         }
         let keys = config.accounts.iter().enumerate();

@@ -138,8 +138,8 @@ fn read_order(front: &Front, call: &mut Call) -> Result<OrderRecord, ApiError> {
         (_, None, "NONE") => return Err(ApiError::missing("price")),
         (_, None, name) => matched_price(front, side, name)?,
     };
-    check_notional(front, call, price, qty, reduce_only, -4164)?;
     check_band(front, call, side, price)?;
+    check_notional(front, call, price, qty, reduce_only, -4164)?;
     account.check_unlocked(side)?;
     if account.uses_text(&text) {
         return Err(ApiError::new(-4116, "ClientOrderId is duplicated."));
@@ -410,8 +410,8 @@ fn read_amend(front: &Front, call: &Call) -> Result<(i64, ClientOrderId, Amend),
     };
     let left = qty.saturating_sub(order.filled);
     if !left.is_zero() {
-        check_notional(front, call, price, left, order.reduce_only, -5029)?;
         check_band(front, call, side, price)?;
+        check_notional(front, call, price, left, order.reduce_only, -5029)?;
     }
     let instrument = front.config.instrument.id;
     Ok((order.id, client_id, Amend { instrument, client_id, side, price, qty }))

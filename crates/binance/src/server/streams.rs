@@ -83,6 +83,8 @@ impl Topic {
     /// Whether connections of this route ever carry it.
     pub fn travels(self, route: Route) -> bool {
         let home = match self {
+            // Undocumented, and clients look for it in both places.
+            Self::Trade if route == Route::Public => return true,
             Self::Depth(_) | Self::Partial { .. } | Self::BookTicker | Self::AllBookTicker => {
                 Route::Public
             }

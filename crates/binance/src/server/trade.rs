@@ -76,8 +76,12 @@ fn cancel_one(front: &mut Front, call: Call) -> Result<Value, ApiError> {
 
 pub(super) fn cancel_batch(front: &mut Front, call: Call) -> Result<Value, ApiError> {
     need_symbol(front, &call)?;
-    let ids = call.params.list("orderIdList")?;
-    let texts = call.params.list("origClientOrderIdList")?;
+    // Clients in the wild send these names in lower case, and the real venue takes them.
+    let list = |name: &str| match call.params.get(name) {
+        Some(_) => call.params.list(name),
+        None => call.params.list(&name.to_lowercase()),
+    };
+    let (ids, texts) = (list("orderIdList")?, list("origClientOrderIdList")?);
     let (name, list) = match (ids, texts) {
         (Some(ids), _) => ("orderId", ids),
         (None, Some(texts)) => ("origClientOrderId", texts),

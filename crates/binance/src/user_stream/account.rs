@@ -111,7 +111,7 @@ impl AccountUpdate {
     /// The contract it is about, when that is not ours. A cross position's funding names none on
     /// older feeds, and is taken as ours then.
     fn foreign_symbol(&self, instrument: &Instrument) -> Option<String> {
-        let named = self.symbol.as_deref().or_else(|| match self.positions.as_slice() {
+        let named = self.symbol.as_deref().or(match self.positions.as_slice() {
             [only] => Some(only.symbol.as_str()),
             _ => None,
         });

@@ -237,6 +237,7 @@ impl World {
                 sigma: 0.000_042,
                 imbalance: 0.18,
                 warm: true,
+                too_small: false,
             },
             orders: vec![self.order(Side::Buy, bid, 1), self.order(Side::Sell, ask, 2)],
             dead_man_until: Some(self.now + Duration::from_secs(27)),

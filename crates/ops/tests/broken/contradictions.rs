@@ -84,9 +84,13 @@ fn spreads_that_contradict_each_other() {
 
 #[test]
 fn what_the_collar_would_refuse() {
-    broken("base_spread: 0.001", "base_spread: 0.002\n  skew_factor: 10", expect![[r#"
+    broken(
+        "base_spread: 0.001",
+        "base_spread: 0.002\n  skew_factor: 10",
+        expect![[r#"
         c.yaml:10: strategy.skew_factor: 10 shifts quotes at full inventory beyond risk.price_collar 0.02 (the default); lower skew_factor or base_spread, or raise price_collar
-    "#]]);
+    "#]],
+    );
     broken(
         "max_position: 0.1",
         "max_position: 0.1\n  flatten: { slippage: 0.03 }",
