@@ -118,10 +118,11 @@ impl BasicMm {
         if !(centre.is_finite() && centre > 0.0) {
             return None;
         }
-        let (spec, size) = (view.instrument, config.base_size);
+        let spec = view.instrument;
+        let size = config.base_size.min(spec.qty_at_most(spec.rules().max_qty));
         let least = Usd::from_decimal(spec.rules().min_notional);
-        self.diagnostics.too_small = spec.qty_decimal(size) < spec.rules().min_qty
-            || spec.notional(bid.price, size) < least;
+        self.diagnostics.too_small =
+            spec.qty_decimal(size) < spec.rules().min_qty || spec.notional(bid.price, size) < least;
         (self.diagnostics.reservation, self.diagnostics.half_spread) = (centre, half);
         Some(Pricing { best: [bid, ask], mid, centre, half })
     }

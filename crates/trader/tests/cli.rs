@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -47,7 +48,7 @@ impl Desk {
     /// Starts the demo in real time on free ports and waits for its address.
     fn start(&self) -> (Child, String) {
         let mut child = self
-            .command(&["--set", "api.listen=127.0.0.1:0", "--set", "monitoring.prometheus_port=0"])
+            .command(&FREE_PORTS)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -392,6 +393,296 @@ fn a_port_in_use_is_named() {
     let errors = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains(&address) && errors.contains("api.listen"), "{errors}");
+    assert_eq!(fs::read_dir(&desk.0).unwrap().count(), 0, "a failed start leaves nothing");
+}
+
+const FREE_PORTS: [&str; 4] =
+    ["--set", "api.listen=127.0.0.1:0", "--set", "monitoring.prometheus_port=0"];
+
+#[test]
+fn a_second_trader_in_a_folder_disturbs_nobody() {
+    let desk = Desk::new("second");
+    let (child, address) = desk.start();
+    desk.until_quoting(&address);
+    let token = fs::read(desk.0.join("data/api.token")).unwrap();
+    let sessions = || fs::read_dir(desk.0.join("data/journal")).unwrap().count();
+
+    let second = desk.run(&FREE_PORTS);
+    let errors = text(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{errors}");
+    assert!(errors.contains(&format!("process {}", child.id())), "{errors}");
+    assert!(errors.contains("data.dir"), "{errors}");
+    assert_eq!(fs::read(desk.0.join("data/api.token")).unwrap(), token);
+    assert_eq!(sessions(), 1, "a refused start leaves no journal");
+
+    let batch = desk.json(&["--speed", "max", "--for", "10s", "--json"]);
+    assert_eq!(batch["venue_agrees"], true, "a batch run may share the folder");
+    assert_eq!(fs::read(desk.0.join("data/api.token")).unwrap(), token);
+    let halted = desk.run(&["halt", "--api", &address]);
+    assert!(halted.status.success(), "{}", text(&halted.stderr));
+    signal(&child, "TERM");
+    assert!(child.wait_with_output().unwrap().status.success());
+
+    let (child, _) = desk.start();
+    assert_eq!(fs::read(desk.0.join("data/api.token")).unwrap(), token, "kept for the next one");
+    signal(&child, "TERM");
+    child.wait_with_output().unwrap();
+}
+
+#[test]
+fn a_token_that_others_could_read_is_replaced() {
+    let desk = Desk::new("token");
+    let path = desk.0.join("data/api.token");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    fs::create_dir(desk.0.join("data")).unwrap();
+    for (content, readable) in [("0123456789abcdef", 0o644), ("short", 0o600)] {
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(readable)).unwrap();
+        let (child, _) = desk.start();
+        assert_ne!(fs::read_to_string(&path).unwrap().trim(), content);
+        assert_eq!(mode(&path), 0o600);
+        signal(&child, "TERM");
+        child.wait_with_output().unwrap();
+    }
+    assert_eq!(mode(&desk.0.join("data/lock")) & 0o137, 0);
+}
+
+#[test]
+fn a_hangup_stops_the_demo() {
+    let desk = Desk::new("hup");
+    let (child, address) = desk.start();
+    desk.until_quoting(&address);
+    signal(&child, "HUP");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("no order left"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_hangup_reloads_the_configuration_of_a_run() {
+    let desk = Desk::new("hup-run");
+    let config = fs::read_to_string(project("configs/demo.yaml")).unwrap();
+    let config = config.replace("level: error", "level: info")
+        + "\napi:\n  listen: \"127.0.0.1:0\"\nmonitoring:\n  prometheus_port: 0\n";
+    let path = desk.0.join("config.yaml");
+    fs::write(&path, &config).unwrap();
+    let mut child = desk
+        .command(&["run", "--config", "config.yaml"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let status = || desk.json(&["status", "--api", &address, "--json"]);
+    desk.until_quoting(&address);
+    let before = status()["config_hash"].clone();
+    fs::write(&path, config.replace("max_inventory: 0.5", "max_inventory: 0.4")).unwrap();
+    signal(&child, "HUP");
+    while status()["desks"][0]["position"]["max_inventory"] != "0.4" {}
+    assert_ne!(status()["config_hash"], before, "the active one is shown");
+    fs::write(&path, config.replace("max_inventory: 0.5", "max_inventory: -1")).unwrap();
+    signal(&child, "HUP");
+    signal(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let log = text(&output.stdout);
+    for wanted in ["session started", "(SIGHUP)", "max_inventory from 0.5 to 0.4", "session ended"]
+    {
+        assert!(log.contains(wanted), "no {wanted:?} in {log}");
+    }
+}
+
+#[test]
+fn with_json_standard_output_is_one_document_and_the_log_tells_the_story() {
+    let desk = Desk::new("log");
+    let output = desk.run(&[
+        "--speed",
+        "max",
+        "--for",
+        "2m",
+        "--json",
+        "--set",
+        "logging.level=debug",
+        "--set",
+        "logging.format=json",
+    ]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    let lines: Vec<Value> = text(&output.stderr)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let of = |message: &str| lines.iter().filter(|line| line["message"] == message).count() as u64;
+    let count = |key: &str| summary["engine"]["orders"][key].as_u64().unwrap();
+    assert_eq!((of("place"), of("amend")), (count("placed"), count("amended")));
+    let fills = &summary["engine"]["fills"];
+    assert_eq!(of("fill"), fills["buy"].as_u64().unwrap() + fills["sell"].as_u64().unwrap());
+    let started = lines.iter().find(|line| line["message"] == "session started").unwrap();
+    for key in ["version", "commit", "config_hash", "session", "symbol", "mode", "journal"] {
+        assert!(started[key].is_string(), "no {key} in {started}");
+    }
+    let ended = lines.last().unwrap();
+    assert_eq!(ended["message"], "session ended");
+    assert_eq!(ended["state_hash"], summary["state_hash"]);
+    assert_eq!(
+        lines.iter().filter(|line| line["level"] == "WARN" && line["target"] == "order").count(),
+        0
+    );
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_complained_of_once() {
+    let desk = Desk::new("full");
+    let output = desk.run(&[
+        "--speed",
+        "max",
+        "--for",
+        "1m",
+        "--json",
+        "--set",
+        "logging.level=debug",
+        "--set",
+        "logging.outputs=file",
+        "--set",
+        "logging.file_path=/dev/full",
+    ]);
+    let errors = text(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors.matches("the log cannot be written: /dev/full").count(), 1, "{errors}");
+}
+
+/// A capture of so many depth changes without a snapshot before them.
+fn headless_capture() -> String {
+    let mut capture = String::new();
+    for index in 0..400_u64 {
+        let (recv, event) =
+            (1_723_161_255_000_000_000 + index * 100_000_000, 1_723_161_255_000 + index * 100);
+        let (first, last, previous) = (index * 10 + 1, index * 10 + 10, index * 10);
+        capture += &format!(
+            "{recv} {{\"stream\":\"ethusdt@depth@0ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":{event},\
+             \"T\":{event},\"s\":\"ETHUSDT\",\"U\":{first},\"u\":{last},\"pu\":{previous},\
+             \"b\":[[\"2600.00\",\"1.000\"]],\"a\":[[\"2600.10\",\"1.000\"]]}}}}\n"
+        );
+    }
+    capture
+}
+
+#[test]
+fn data_without_a_book_is_a_failure_and_says_what_is_missing() {
+    let desk = Desk::new("headless");
+    fs::write(desk.0.join("day2"), headless_capture()).unwrap();
+    let output = desk.run(&["--replay", "day2", "--speed", "max"]);
+    let (shown, errors) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{shown}{errors}");
+    assert!(shown.contains("NO SNAPSHOT"), "{shown}");
+    assert!(shown.contains("ONLY 0.0 % of the time"), "{shown}");
+    assert!(errors.contains("give the preceding file first"), "{errors}");
+    let output = desk.run(&["--replay", "day2", "--speed", "max", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["data"][0]["without_snapshot"], true);
+    assert!(summary["failure"].as_str().unwrap().contains("day2"), "{summary}");
+    assert_eq!(summary["quoted"], 0.0);
+}
+
+#[test]
+fn a_capture_that_breaks_off_is_summed_up_before_the_error() {
+    let capture = project("../shared/data/binance-usdm/ethusdt_20240808.gz");
+    if !capture.exists() {
+        eprintln!("SKIPPED: {} is not there", capture.display());
+        return;
+    }
+    let desk = Desk::new("cut");
+    let whole = fs::read(capture).unwrap();
+    fs::write(desk.0.join("cut.gz"), &whole[..whole.len() / 2]).unwrap();
+    let output = desk.run(&["--replay", "cut.gz", "--speed", "max"]);
+    let (shown, errors) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(shown.contains("venue agrees") && shown.contains("no order left"), "{shown}");
+    assert_eq!(errors.matches("cut.gz").count(), 1, "said once: {errors}");
+}
+
+#[test]
+fn the_status_is_short_for_people_and_whole_for_programs() {
+    let desk = Desk::new("status");
+    let (child, address) = desk.start();
+    desk.until_quoting(&address);
+    let output = desk.run(&["status", "--api", &address]);
+    let shown = text(&output.stdout);
+    for wanted in ["mode", "ETHUSDC", "bid ", "position", "exposure", "PnL", "breaker", "dead-man"]
+    {
+        assert!(shown.contains(wanted), "no {wanted:?} in\n{shown}");
+    }
+    assert!((10..=16).contains(&shown.lines().count()), "{shown}");
+    signal(&child, "TERM");
+    child.wait_with_output().unwrap();
+}
+
+#[test]
+fn somebody_else_on_the_port_is_no_trader() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    let served = std::thread::Builder::new().spawn(move || {
+        for body in ["<html>hello</html>", "{}"] {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            let length = body.len();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            )
+            .unwrap();
+        }
+    });
+    let desk = Desk::new("foreign");
+    for _ in 0..2 {
+        let output = desk.run(&["status", "--api", &address]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+        assert!(errors.contains("is this a trader?"), "{errors}");
+    }
+    served.unwrap().join().unwrap();
+}
+
+#[test]
+fn usage_that_makes_no_sense_is_answered_with_sense() {
+    let desk = Desk::new("usage");
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&["--for", "-1s"], 2, "a number and a unit"),
+        (&["--speed", "-1"], 2, "a number from 0.01 to 1000"),
+        (&["--set", "mode=live"], 2, "trades on paper only"),
+        (&["breaker", "reset", "--help"], 0, "Example: trader breaker reset"),
+        (&["--set", "data.dir=/dev/null/x", "--speed", "max", "--for", "1s"], 1, "data.dir"),
+    ];
+    for (arguments, code, wanted) in cases {
+        let output = desk.run(arguments);
+        let shown = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {shown}");
+        assert!(shown.contains(wanted), "{arguments:?}: {shown}");
+        assert!(!shown.contains("demo.yaml"), "{arguments:?}: {shown}");
+    }
+}
+
+#[test]
+fn a_size_that_the_venue_would_not_take_is_a_warning() {
+    let desk = Desk::new("small");
+    let small = VALID.replace("base_size: 0.01", "base_size: 0.007");
+    fs::write(desk.0.join("small.yaml"), small).unwrap();
+    let output = desk.run(&["check", "--config", "small.yaml"]);
+    assert!(output.status.success());
+    let errors = text(&output.stderr);
+    assert!(
+        errors.contains("warning: strategy.base_size") && errors.contains("20 USDC"),
+        "{errors}"
+    );
+    let json = desk.json(&["check", "--config", "small.yaml", "--json"]);
+    assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
+    fs::write(desk.0.join("valid.yaml"), VALID).unwrap();
+    let json = desk.json(&["check", "--config", "valid.yaml", "--json"]);
+    assert_eq!(json["warnings"].as_array().unwrap().len(), 0);
 }
 
 #[test]
