@@ -315,7 +315,7 @@ fn fills_of(
     trades.dedup_by_key(|trade| trade.trade_id);
     let mut listed: BTreeMap<VenueOrderId, Qty> = BTreeMap::new();
     for trade in &trades {
-        *listed.entry(trade.order_id).or_default() += lots(instrument, "qty", trade.qty)?;
+        add(listed.entry(trade.order_id).or_default(), lots(instrument, "qty", trade.qty)?)?;
     }
     let mut running: BTreeMap<VenueOrderId, Qty> = BTreeMap::new();
     for (id, sum) in &listed {
@@ -324,8 +324,14 @@ fn fills_of(
     let mut fills = Vec::with_capacity(trades.len());
     for trade in trades {
         let cumulative = running.entry(trade.order_id).or_default();
-        *cumulative += lots(instrument, "qty", trade.qty)?;
+        add(cumulative, lots(instrument, "qty", trade.qty)?)?;
         fills.push(trade.fill(instrument, name(trade.order_id), *cumulative)?);
     }
     Ok(fills)
+}
+
+fn add(sum: &mut Qty, qty: Qty) -> Result<(), DecodeError> {
+    let added = sum.checked_add(qty);
+    *sum = added.ok_or_else(|| DecodeError::new(Fault::TooLarge("qty"), b"sum of executions"))?;
+    Ok(())
 }

@@ -8,9 +8,12 @@
 //! | [`paper`] | clock or simulated | crowd or capture | `sim-exchange` | written |
 //! | [`replay`] | frame time | journal | recorded reports; outputs compared | read |
 //!
-//! Modules in reading order: [`turn`], [`paper`], [`replay`], [`clock`].
+//! [`exchange`] is no driver of ours but the other side: the simulated exchange on real sockets.
+//!
+//! Modules in reading order: [`turn`], [`paper`], [`replay`], [`exchange`], [`clock`].
 
 pub mod clock;
+pub mod exchange;
 pub mod paper;
 pub mod replay;
 pub mod turn;

@@ -261,7 +261,7 @@ impl Session {
             config: Arc::clone(&config),
             source,
             controls: controls.clone(),
-            log,
+            log: Arc::clone(&log),
             shared: Arc::clone(&shared),
             instrument,
             session: paper.config.session,
@@ -290,7 +290,11 @@ impl Session {
         }
         drop(held);
         let (result, tally) = ended?;
-        finish(result, &captures, journal.as_deref(), &tally, Audience::of(is_demo, json))
+        let code =
+            finish(result, &captures, journal.as_deref(), &tally, Audience::of(is_demo, json));
+        // Kept until here, so that the last line is written.
+        drop(log);
+        code
     }
 }
 

@@ -13,6 +13,8 @@ use market::venue::RejectReason;
 
 pub use table::{Act, Row, row};
 
+use crate::replies::VenueError;
+
 /// Whether the request took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Executed {
@@ -241,6 +243,20 @@ impl Verdict {
         }
         self.retried(RETRY_FIRST * 2_u32.pow(answer.attempt.min(6)))
     }
+}
+
+impl<'a> Answer<'a> {
+    /// A first answer with this error in its body.
+    pub fn new(status: u16, error: &'a VenueError, mutates: bool, now: Nanos) -> Self {
+        let VenueError { code, message } = error;
+        let (retry_after, resent, attempt) = (None, false, 0);
+        Self { status, code: *code, message, retry_after, mutates, resent, attempt, now }
+    }
+}
+
+/// Reads the `Retry-After` header, which the venue gives in seconds.
+pub fn retry_after(header: &str) -> Option<Duration> {
+    header.trim().parse().ok().map(Duration::from_secs)
 }
 
 impl Answer<'_> {

@@ -1,7 +1,7 @@
 //! From what the machine says to accounts, to their records and their user events.
 
 use ::market::venue::{ExpireReason, Fill, VenueReport};
-use ::market::{FinePrice, Instrument, Nanos, Position, Side, Usd, VenueOrderId};
+use ::market::{FinePrice, Instrument, Nanos, Position, Price, Qty, Side, Usd, VenueOrderId};
 use serde_json::{Value, json};
 
 use super::account::Account;
@@ -58,20 +58,7 @@ impl Front {
             VenueReport::Reject { reason, .. } => self.accounts[who].refusal = Some(*reason),
             VenueReport::Fill(fill) => self.absorb_fill(event, fill),
             VenueReport::Amended { client_id, price, qty } => {
-                let number = self.trade_base + i64::from(self.accounts[who].named);
-                if let Some(order) = self.live(who, *client_id, at) {
-                    let change = Amendment {
-                        id: number,
-                        at,
-                        price: (order.price, *price),
-                        qty: (order.qty, *qty),
-                        modify_id: order.modify_id,
-                    };
-                    (order.price, order.qty) = (*price, *qty);
-                    order.amendments.push(change);
-                    let id = order.id;
-                    self.order_event(who, id, at, "AMENDMENT", None, "0");
-                }
+                self.absorb_change(event, *client_id, *price, *qty);
             }
             VenueReport::Canceled { client_id, .. } => {
                 if let Some(order) = self.live(who, *client_id, at) {
@@ -116,6 +103,28 @@ impl Front {
             | VenueReport::StreamDown => {}
         }
         self.accounts[who].standing = event.after;
+    }
+
+    fn absorb_change(
+        &mut self,
+        event: &AccountEvent,
+        client: ::market::ClientOrderId,
+        price: Price,
+        qty: Qty,
+    ) {
+        let (who, at) = (event.account, event.at);
+        let Some(order) = self.live(who, client, at) else {
+            return;
+        };
+        order.amendments.push(Amendment {
+            at,
+            price: (order.price, price),
+            qty: (order.qty, qty),
+            modify_id: order.modify_id,
+        });
+        (order.price, order.qty) = (price, qty);
+        let id = order.id;
+        self.order_event(who, id, at, "AMENDMENT", None, "0");
     }
 
     fn live(
@@ -185,7 +194,7 @@ impl Front {
             tif: "IOC",
             price: fill.price,
             qty: fill.qty,
-            filled: ::market::Qty::ZERO,
+            filled: Qty::ZERO,
             quote: Usd::ZERO,
             status: "NEW",
             reduce_only: false,

@@ -114,13 +114,8 @@ impl Account {
 
     /// Takes in an order that the machine accepted.
     pub(super) fn insert(&mut self, record: OrderRecord) {
-        if self.orders.len() >= ORDERS_MAX
-            && let Some(id) = self.orders.keys().find(|id| !self.open.contains(id)).copied()
-            && let Some(old) = self.orders.remove(&id)
-        {
-            if self.by_text.get(&old.text) == Some(&id) {
-                self.by_text.remove(&old.text);
-            }
+        if self.orders.len() >= ORDERS_MAX {
+            self.forget_oldest();
         }
         if record.is_open() {
             self.open.insert(record.id);
@@ -130,6 +125,17 @@ impl Account {
             self.by_client.insert(client, record.id);
         }
         self.orders.insert(record.id, record);
+    }
+
+    /// Forgets the oldest order that has ended.
+    fn forget_oldest(&mut self) {
+        let oldest = self.orders.keys().find(|id| !self.open.contains(id)).copied();
+        let Some(old) = oldest.and_then(|id| self.orders.remove(&id)) else {
+            return;
+        };
+        if self.by_text.get(&old.text) == Some(&old.id) {
+            self.by_text.remove(&old.text);
+        }
     }
 
     /// Notes that an order is no longer open, if so.

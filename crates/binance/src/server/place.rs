@@ -433,7 +433,7 @@ pub(super) fn named_order<'a>(front: &'a Front, call: &Call) -> Result<&'a Order
 pub(super) fn amendment_rows(order: &OrderRecord, instrument: &Instrument) -> Vec<Value> {
     let rows = order.amendments.iter().enumerate().map(|(index, change)| {
         let mut row = json!({
-            "amendmentId": change.id, "symbol": instrument.symbol(), "pair": instrument.symbol(),
+            "amendmentId": change.at.as_millis() * 1_000 + index as u64, "symbol": instrument.symbol(), "pair": instrument.symbol(),
             "orderId": order.id, "clientOrderId": order.text, "time": change.at.as_millis(),
             "amendment": {
                 "price": {"before": instrument.price_text(change.price.0),

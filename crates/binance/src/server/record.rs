@@ -40,7 +40,6 @@ pub(super) struct OrderRecord {
 /// One change of an order.
 #[derive(Clone, Debug)]
 pub(super) struct Amendment {
-    pub(super) id: i64,
     pub(super) at: Nanos,
     pub(super) price: (Price, Price),
     pub(super) qty: (Qty, Qty),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use ed25519_dalek::{Signature, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -48,7 +49,8 @@ impl Secret {
             Self::Hmac(mac) => {
                 let mut mac = mac.clone();
                 text.iter().for_each(|part| mac.update(part));
-                unhex(signature).is_some_and(|given| mac.verify_slice(&given).is_ok())
+                let given = HEXLOWER_PERMISSIVE.decode(signature.as_bytes());
+                given.is_ok_and(|given| mac.verify_slice(&given).is_ok())
             }
             Self::Ed25519(key) => {
                 let given = base64(signature).and_then(|bytes| Signature::from_slice(&bytes).ok());
@@ -58,38 +60,10 @@ impl Secret {
     }
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let bytes = text.as_bytes();
-    if bytes.len() % 2 != 0 {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pair = |pair: &[u8]| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8);
-    bytes.chunks(2).map(pair).collect()
-}
-
-/// Standard base64; padding and blanks do not matter.
+/// Standard base64; blanks do not matter.
 fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in text.bytes().filter(|byte| *byte != b'=' && !byte.is_ascii_whitespace()) {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-            bits &= (1 << count) - 1;
-        }
-    }
-    Some(out)
+    let text: String = text.split_ascii_whitespace().collect();
+    BASE64.decode(text.as_bytes()).ok()
 }
 
 #[cfg(test)]

@@ -192,7 +192,10 @@ impl OrderUpdate {
         }
         match (envelope.e.text(), &envelope.o) {
             (Some("ORDER_TRADE_UPDATE"), Some(order)) => {
-                order.read(&envelope.event_time, frame).map(Some)
+                let event_time = &envelope.event_time;
+                // A wrapped frame begins with the listen key: errors quote it masked.
+                let masked = |_| order.read(event_time, redact_bytes(frame).as_bytes());
+                order.read(event_time, frame).or_else(masked).map(Some)
             }
             _ => Ok(None),
         }

@@ -1,6 +1,7 @@
 //! The wire against recordings of the real venue, and against text that no venue should send.
 
 mod captures;
+mod client;
 mod damaged;
 mod mutations;
 mod payloads;

@@ -20,7 +20,7 @@ const headers = () => (token ? { Authorization: `Bearer ${token}` } : {});
 
 // ---- state -----------------------------------------------------------------------------------
 const STALE_MS = 3000;
-const S = { status: null, at: -1e9, link: "connecting", desk: 0, fills: [], seen: new Set(), alerts: [], points: [], minutes: 60, hover: null, fresh: new Set() };
+const S = { status: null, at: -1e9, link: "connecting", desk: 0, fills: [], seen: new Set(), alerts: [], points: [], minutes: 60, hover: null, fresh: new Set(), health: null };
 const desk = () => S.status?.desks[Math.min(S.desk, S.status.desks.length - 1)];
 
 // ---- small helpers ---------------------------------------------------------------------------
@@ -44,7 +44,7 @@ async function connect() {
       S.link = "connecting";
       const answer = await fetch("api/stream", { headers: headers(), cache: "no-store" });
       if (answer.status === 401) {
-        if (!(await askToken(t("tokenNeeded")))) await new Promise(done => setTimeout(done, 10000));
+        if (!(await askToken(t(token ? "tokenWrong" : "tokenNeeded")))) await new Promise(done => setTimeout(done, 10000));
         continue;
       }
       if (!answer.ok) throw new Error(answer.status);
@@ -120,14 +120,13 @@ function track(status) {
 }
 
 async function health() {
-  const e = $("health");
   try {
     const answer = await fetch("health", { headers: headers(), cache: "no-store" });
     const body = await answer.json();
     if (!body.checks) throw new Error(body.error);
-    const ok = answer.status === 200;
-    e.dataset.tone = ok ? "good" : "bad"; e.textContent = t(ok ? "healthy" : "unhealthy"); e.title = body.reasons.join("\n");
-  } catch { e.dataset.tone = "off"; e.textContent = t("unknown"); e.title = ""; }
+    S.health = { ok: answer.status === 200, reasons: body.reasons };
+  } catch { S.health = null; }
+  renderHealth();
 }
 
 // ---- rendering -------------------------------------------------------------------------------
@@ -155,7 +154,15 @@ function renderLink() {
   if (S.link !== "live") for (const id of ["pause", "resume", "reset"]) $(id).disabled = true;
 }
 
+// A halt or pause by an operator is no fault, but "healthy" alone beside it would read as if all went on.
+function renderHealth() {
+  const e = $("health"), { health, status } = S, stopped = status?.reasons.includes("operator_halt") ? "byOperator" : status?.paused ? "byPause" : "";
+  const text = !health ? t("unknown") : !health.ok ? t("unhealthy") : t("healthy") + (stopped && ` (${t(stopped)})`);
+  put("health", text); e.dataset.tone = !health || (health.ok && stopped) ? "off" : health.ok ? "good" : "bad"; e.title = health ? health.reasons.join("\n") : "";
+}
+
 function renderHeader(status) {
+  renderHealth();
   const mode = $("mode"), shown = status.paused && status.mode === "halted" && !status.halted ? "paused" : status.mode;
   mode.textContent = named(shown); mode.dataset.tone = shown === "quoting" ? "good" : shown === "halted" ? "bad" : "warn";
   mode.title = status.reasons.map(named).join("\n");
@@ -205,12 +212,22 @@ function side(d, name, rows) {
   return out;
 }
 
+// Heights in the ladder, as the style sheet has them: the middle with its margins, and a gap.
+const MID = 40, GAP = 15;
+
 function renderLadder(d) {
-  // Rows shrink before levels are left out.
-  const box = $("ladder"), own = Math.max(1, d.quotes.bids.length, d.quotes.asks.length), half = (box.clientHeight - 40) / 2 - 15;
-  const row = Math.max(15, Math.min(21, Math.floor(half / (20 + own)))), rows = Math.max(5, Math.min(20, Math.floor(half / row) - own));
+  // Rows shrink before levels are left out; what does not fit as a whole is left out, outermost first.
+  const box = $("ladder"), own = Math.max(1, d.quotes.bids.length, d.quotes.asks.length), half = Math.floor((box.clientHeight - MID) / 2);
+  const row = Math.max(15, Math.min(21, Math.floor((half - GAP) / (20 + own))));
   box.style.setProperty("--row", `${row}px`); box.style.fontSize = row < 17 ? "11.3px" : "";
-  const asks = side(d, "asks", rows), bids = side(d, "bids", rows);
+  const height = list => list.reduce((sum, r) => sum + (r.gap ? GAP : row), 0);
+  const fitting = name => {
+    let rows = 20, list = side(d, name, rows);
+    while (height(list) > half && rows > 3) list = side(d, name, --rows);
+    while (height(list) > half) list.pop();
+    return list;
+  };
+  const asks = fitting("asks"), bids = fitting("bids");
   const most = Math.max(1e-12, ...asks.concat(bids).map(r => Number(r.qty) || 0));
   const line = (row, cls) => {
     if (row.gap) return el("div", "gap", row.gap);
@@ -369,12 +386,12 @@ async function askToken(title) {
   return false;
 }
 
-async function act(path, body, again) {
-  if (!token && !(await askToken(t("tokenNeeded")))) return;
+async function act(path, body, wrong) {
+  if (!token && !(await askToken(t(wrong ? "tokenWrong" : "tokenNeeded")))) return;
   try {
     const answer = await fetch(`api/control/${path}`, { method: "POST", headers: { ...headers(), "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}) });
     const result = await answer.json();
-    if (answer.status === 401 && !again) { token = null; store(sessionStorage, "token", null); return act(path, body, true); }
+    if (answer.status === 401) { token = null; store(sessionStorage, "token", null); return act(path, body, true); }
     if (answer.ok) toast(t("done") + path); else toast(`${t("failed")}${result.error}\n${result.remedy}`, true);
   } catch { toast(t("failed") + t("disconnected"), true); }
 }

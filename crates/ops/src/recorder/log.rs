@@ -206,3 +206,17 @@ fn breaker(from: BreakerState, to: BreakerState) {
         BreakerState::Closed => tracing::info!(target: "risk", from, "RISK breaker {name}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fill_that_beat_the_request_is_no_warning() {
+        let ordinary = |request| is_ordinary(request, RejectReason::UnknownOrder);
+        assert!(ordinary(RequestKind::Amend) && ordinary(RequestKind::Cancel));
+        assert!(!ordinary(RequestKind::Place));
+        assert!(is_ordinary(RequestKind::Place, RejectReason::WouldTake));
+        assert!(!is_ordinary(RequestKind::Amend, RejectReason::Margin));
+    }
+}

@@ -2,9 +2,7 @@
 
 use binance::server::{AccountEvent, Machine, Standing};
 use market::venue::VenueCommand;
-use market::{
-    FinePrice, Instrument, MarketEvent, MarketKind, Nanos, Price, Qty, Rate, Side, Usd,
-};
+use market::{FinePrice, Instrument, MarketEvent, MarketKind, Nanos, Price, Qty, Rate, Side, Usd};
 use sim_exchange::{AccountId, Injection, SimExchange, SimOutput};
 
 use super::{ExchangeConfig, ExchangeError, sim_config};
@@ -13,7 +11,7 @@ use super::{ExchangeConfig, ExchangeError, sim_config};
 pub(super) const ACCOUNTS_MAX: usize = 99;
 
 /// One matching machine and what came out of it.
-pub(super) struct Host {
+pub struct Host {
     sim: SimExchange,
     instrument: Instrument,
     market: Vec<MarketEvent>,
@@ -23,7 +21,10 @@ pub(super) struct Host {
 
 impl Host {
     /// An exchange that opens at `start`.
-    pub(super) fn new(config: &ExchangeConfig, start: Nanos) -> Result<Self, ExchangeError> {
+    ///
+    /// # Errors
+    /// [`ExchangeError`] when the configuration cannot be served.
+    pub fn new(config: &ExchangeConfig, start: Nanos) -> Result<Self, ExchangeError> {
         if config.replay.is_some() {
             return Err(ExchangeError::Replay("not served yet".to_owned()));
         }
@@ -43,7 +44,7 @@ impl Host {
     }
 
     /// Lets everything happen that is due.
-    pub(super) fn step(&mut self, now: Nanos, maintenance: Rate) {
+    pub fn step(&mut self, now: Nanos, maintenance: Rate) {
         self.sim.step(now, &[], &mut self.outputs);
         self.collect();
         if self.market.iter().any(|event| matches!(event.kind, MarketKind::Mark(_))) {
@@ -52,12 +53,12 @@ impl Host {
     }
 
     /// When to step even if nobody asks for anything.
-    pub(super) fn next_deadline(&self) -> Option<Nanos> {
+    pub fn next_deadline(&self) -> Option<Nanos> {
         self.sim.next_deadline()
     }
 
     /// Market events since the last call.
-    pub(super) fn take_market(&mut self, into: &mut Vec<MarketEvent>) {
+    pub fn take_market(&mut self, into: &mut Vec<MarketEvent>) {
         into.append(&mut self.market);
     }
 

@@ -108,7 +108,7 @@ async fn answer(
     let Ok(body) = to_bytes(Body::new(body), BODY_MAX).await else {
         return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
     };
-    let owned = Owned {
+    let owned = Box::new(Owned {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -119,7 +119,7 @@ async fn answer(
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned),
         ip,
-    };
+    });
     let (sender, receiver) = oneshot::channel();
     if handle.send(Job::Rest(owned, sender)).is_err() {
         return Ok(overloaded());
@@ -175,9 +175,7 @@ async fn upgrade(mut parts: Parts, ip: IpAddr, handle: Arc<Handle>) -> Response<
     let upgrade: Result<WebSocketUpgrade, _> =
         WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
     match upgrade {
-        Ok(upgrade) => {
-            upgrade.on_upgrade(move |socket| socket::serve(socket, ip, purpose, handle))
-        }
+        Ok(upgrade) => upgrade.on_upgrade(move |socket| socket::serve(socket, ip, purpose, handle)),
         Err(rejection) => rejection.into_response(),
     }
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use binance::server::streams::{self, check_count};
-use binance::server::{Action, Control, Faults, Front, Push, Reply, Request, Route, Session, Topic};
+use binance::server::{
+    Action, Control, Faults, Front, Push, Reply, Request, Route, Session, Topic,
+};
 use market::{MarketEvent, Nanos};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -47,9 +49,7 @@ pub(super) enum Purpose {
         names: Vec<(String, Option<Vec<String>>)>,
     },
     /// The WS API.
-    Api {
-        shows_limits: bool,
-    },
+    Api { shows_limits: bool },
 }
 
 /// What goes out on a WebSocket.
@@ -57,7 +57,7 @@ pub(super) type Outbox = mpsc::Sender<Utf8Bytes>;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
-    Rest(Owned, oneshot::Sender<Reply>),
+    Rest(Box<Owned>, oneshot::Sender<Reply>),
     Open { id: u64, ip: IpAddr, purpose: Purpose, outbox: Outbox },
     Text { id: u64, text: String },
     Close { id: u64 },
@@ -377,7 +377,9 @@ impl Hub {
                 }
                 Ok(Value::Null)
             }
-            Ok(Control::List) => Ok(self.names(id).map_or(Value::Null, |names| names.clone().into())),
+            Ok(Control::List) => {
+                Ok(self.names(id).map_or(Value::Null, |names| names.clone().into()))
+            }
             Ok(Control::Combined(on)) => {
                 if let Some(combined) = self.combined(id) {
                     *combined = on;
@@ -413,9 +415,10 @@ impl Hub {
         let bare = Utf8Bytes::from(push.text.as_str());
         let mut slow = Vec::new();
         for listener in listeners {
-            let wants = listener.events.as_ref().is_none_or(|events| {
-                events.iter().any(|event| event == push.event)
-            });
+            let wants = listener
+                .events
+                .as_ref()
+                .is_none_or(|events| events.iter().any(|event| event == push.event));
             let lives = match push.topic {
                 Topic::User(who) if push.event != "listenKeyExpired" => {
                     self.front.listener(&listener.name, self.now) == Some(who)

@@ -32,6 +32,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::clock;
 
+pub use host::Host;
+
 /// How long open connections may take to end at shutdown.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -246,7 +248,11 @@ pub async fn serve(
     }
 }
 
-fn front_config(
+/// What the protocol in front is told at birth.
+///
+/// # Errors
+/// [`ExchangeError::Accounts`].
+pub fn front_config(
     config: &ExchangeConfig,
     start: market::Nanos,
 ) -> Result<FrontConfig, ExchangeError> {
@@ -297,7 +303,6 @@ fn sim_config(config: &ExchangeConfig, start: market::Nanos) -> SimConfig {
     sim.latency = Latency::ZERO;
     sim.diff_interval = Duration::from_millis(50);
     // Counted in front, where the headers are.
-    sim.rate_limits =
-        sim_exchange::RateLimits { per_10s: u32::MAX, per_minute: u32::MAX };
+    sim.rate_limits = sim_exchange::RateLimits { per_10s: u32::MAX, per_minute: u32::MAX };
     sim
 }

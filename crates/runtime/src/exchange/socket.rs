@@ -24,17 +24,15 @@ pub(super) fn purpose(path: &str, query: &str) -> Option<Purpose> {
         .map(|(name, value)| (name, decode(value)))
         .collect();
     if path == "/ws-fapi/v1" {
-        let hidden = pairs.iter().any(|(name, value)| *name == "returnRateLimits" && value == "false");
+        let hidden =
+            pairs.iter().any(|(name, value)| *name == "returnRateLimits" && value == "false");
         return Some(Purpose::Api { shows_limits: !hidden });
     }
-    let (route, rest) = [
-        ("/public", Route::Public),
-        ("/market", Route::Market),
-        ("/private", Route::Private),
-    ]
-    .into_iter()
-    .find_map(|(prefix, route)| path.strip_prefix(prefix).map(|rest| (route, rest)))
-    .unwrap_or((Route::Legacy, path));
+    let (route, rest) =
+        [("/public", Route::Public), ("/market", Route::Market), ("/private", Route::Private)]
+            .into_iter()
+            .find_map(|(prefix, route)| path.strip_prefix(prefix).map(|rest| (route, rest)))
+            .unwrap_or((Route::Legacy, path));
     let mut names: Vec<(String, Option<Vec<String>>)> = Vec::new();
     let combined = match rest.trim_end_matches('/') {
         "/stream" => true,

@@ -20,8 +20,7 @@ pub(super) fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, ExchangeE
     if chain.is_empty() {
         return Err(bad(cert, "no certificate in it".to_owned()));
     }
-    let secret =
-        PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error.to_string()))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error.to_string()))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))

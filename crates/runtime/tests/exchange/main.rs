@@ -1,0 +1,11 @@
+//! The simulated exchange as its clients see it: the protocol on simulated time, then real sockets,
+//! then clients that nobody here wrote.
+
+mod clients;
+mod events;
+mod faults;
+mod limits;
+mod orders;
+mod payloads;
+mod sockets;
+mod world;
