@@ -79,7 +79,7 @@ KEYS_ZH = {
     "strategy.dynamic_spread.depth_widen": "订单簿空时的相对加宽。",
     "strategy.dynamic_spread.depth_reference": "每侧达到这么多，就算订单簿够深。",
     "strategy.dynamic_spread.depth_levels": "每侧把几档加起来当作深度。",
-    "risk.daily_loss_limit": "自 UTC 00:00 起亏到这么多就停止交易；重启不会清零。",
+    "risk.daily_loss_limit": "自 UTC 00:00 起亏到这么多就停止交易，直到下一个 UTC 00:00。",
     "risk.max_drawdown_limit": "从权益峰值跌这么多就停止交易。",
     "risk.max_position": "最大仓位（多或空），未成交订单计算在内。",
     "risk.max_order_value": "单个订单的最大价值。",

@@ -6,7 +6,7 @@
 //! [`rest`] and [`ws_api`] (requests), [`replies`] (their answers), [`reaction`] (what an error
 //! means), [`user_stream`] (what happens to our account), [`witness`] (reply and stream as two
 //! witnesses of one thing), [`queries`] (questions that take several requests), [`limits`],
-//! [`clock_sync`], [`listen_key`], [`describe`] (any message for human eyes), [`redact`].
+//! [`clock_sync`], [`listen_key`], [`mod@describe`] (any message for human eyes), [`redact`].
 //! Nothing here reads a clock or opens a socket; [`capture`] alone reads files.
 
 pub mod capture;

@@ -19,9 +19,9 @@ use crate::SimOutput;
 use crate::config::{AccountId, RecordedConfig};
 use crate::latency::Wire;
 use crate::orders::Order;
-use crate::truth::Truth;
+use crate::truth::{AccountEvent, Truth};
 use crate::turn::{self, Deadline};
-use crate::venue::{Liquidity, Match, Terms, Venue};
+use crate::venue::{Liquidity, Match, Outgoing, Terms, Venue};
 
 /// An order of ours and how much rests before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +36,7 @@ struct Queued {
 
 /// A recorded book with our orders in it, in order of arrival.
 #[derive(Clone, Debug, Default)]
-struct RecordedBook {
+pub(crate) struct RecordedBook {
     book: Book,
     orders: Vec<Queued>,
     /// Already taken from the displayed levels by the order being matched.
@@ -120,15 +120,20 @@ impl Liquidity for RecordedBook {
         sum.min(want)
     }
 
-    fn take(&mut self, _taker: AccountId, side: Side, limit: Price, want: Qty) -> Option<Match> {
+    fn take(&mut self, taker: AccountId, side: Side, limit: Price, want: Qty) -> Option<Match> {
         let level = self.next_level(side).filter(|&(price, _)| side.crosses(limit, price));
-        // Only the trader has orders here, so whatever of ours is in the way is its own.
         let reach = level.map_or(limit, |(price, _)| price);
-        if let Some(own) = self.best_of_ours(side.opposite())
-            && side.crosses(reach, own.price)
+        if let Some(order) = self.best_of_ours(side.opposite())
+            && side.crosses(reach, order.price)
         {
-            self.orders.retain(|order| order.id != own.id);
-            return Some(Match::Own(own.id));
+            if order.owner == taker {
+                self.orders.retain(|own| own.id != order.id);
+                return Some(Match::Own(order.id));
+            }
+            let qty = want.min(order.left);
+            Liquidity::shrink(self, 0, order.id, qty);
+            let maker = Some((order.owner, order.id));
+            return Some(Match::Trade { maker, price: order.price, qty });
         }
         let (price, left) = level?;
         let qty = want.min(left);
@@ -156,14 +161,16 @@ impl Liquidity for RecordedBook {
 /// Recorded market data with one trader's orders in it.
 #[derive(Clone, Debug)]
 pub struct RecordedMarket {
-    now: Nanos,
+    pub(crate) now: Nanos,
     opening: Option<Nanos>,
-    venue: Venue,
-    book: RecordedBook,
+    pub(crate) venue: Venue,
+    pub(crate) book: RecordedBook,
     /// Recorded events that have not happened yet.
     pending: VecDeque<(Nanos, MarketEvent)>,
     funding: Option<(Nanos, Rate)>,
     wire: Wire,
+    /// Reports of every account, when they are kept.
+    pub(crate) events: Vec<AccountEvent>,
 }
 
 impl RecordedMarket {
@@ -183,6 +190,7 @@ impl RecordedMarket {
             pending: VecDeque::new(),
             funding: None,
             wire: Wire::new(config.seed, config.latency, config.faults),
+            events: Vec::new(),
         }
     }
 
@@ -250,7 +258,7 @@ impl RecordedMarket {
     pub fn assert_invariants(&self) {
         self.venue.assert_invariants();
         self.book.book.assert_invariants();
-        let open = self.venue.account(AccountId::TRADER).open_count();
+        let open: usize = self.venue.accounts().map(|(_, account)| account.open_count()).sum();
         assert!(self.book.orders.len() == open, "queue and account disagree");
     }
 
@@ -272,12 +280,39 @@ impl RecordedMarket {
         while let Some((at, deadline)) = self.next().filter(|&(at, _)| at <= now) {
             self.now = self.now.max(at);
             self.happen(self.now, deadline, out);
-            for outgoing in self.venue.reports.drain(..) {
-                self.wire.report(self.now, outgoing.report, outgoing.stream);
-            }
-            self.venue.prints.clear(); // the recording knows nothing of our trades
+            self.settle(self.now);
         }
         self.now = now;
+    }
+
+    /// Sends out what the last event caused.
+    pub(crate) fn settle(&mut self, now: Nanos) {
+        for outgoing in self.venue.reports.drain(..) {
+            match outgoing.after {
+                Some(after) => {
+                    let Outgoing { account, report, .. } = outgoing;
+                    self.events.push(AccountEvent { account, at: now, report, after });
+                }
+                None if outgoing.account == AccountId::TRADER => {
+                    self.wire.report(now, outgoing.report, outgoing.stream);
+                }
+                None => {}
+            }
+        }
+        self.venue.prints.clear(); // the recording knows nothing of our trades
+    }
+
+    /// A command that acts at once, between two recorded events.
+    pub(crate) fn act(&mut self, account: AccountId, now: Nanos, command: &VenueCommand) {
+        self.book.taken = None;
+        self.venue.execute(&mut self.book, now, account, command);
+        self.book.taken = None;
+        self.settle(now);
+    }
+
+    /// Best price of a side, orders of accounts included.
+    pub fn best(&self, side: Side) -> Option<Price> {
+        Liquidity::best(&self.book, side)
     }
 
     fn happen(&mut self, now: Nanos, deadline: Deadline, out: &mut Vec<SimOutput>) {

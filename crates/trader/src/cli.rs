@@ -98,6 +98,19 @@ Also spelled: trader -config configs/config.yaml -check")]
         #[arg(long)]
         json: bool,
     },
+    /// The simulated exchange: Binance's own REST, WebSocket, user-data and WS-API protocols on one
+    /// address, for any Binance client.
+    #[command(
+        after_help = "Example: trader exchange --listen 127.0.0.1:8080 --api-key k --api-secret s"
+    )]
+    Exchange(Exchange),
+    /// Market data and captured messages.
+    #[command(after_help = "Example: zcat capture.gz | head | trader data decode")]
+    Data {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: DataAction,
+    },
     /// Show what a running trader does.
     #[command(after_help = "Example: trader status --json")]
     Status(Remote),
@@ -129,6 +142,58 @@ Also spelled: trader -config configs/config.yaml -check")]
         #[command(subcommand)]
         action: BreakerAction,
     },
+}
+
+/// What can be done with data.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataAction {
+    /// Print what we understand of captured messages, one JSON document a line.
+    #[command(after_help = "Example: trader data decode messages.jsonl")]
+    Decode {
+        /// The messages, one a line; `-` or nothing for standard input.
+        file: Option<PathBuf>,
+    },
+}
+
+/// Options of the simulated exchange.
+#[derive(Args, Debug)]
+pub(crate) struct Exchange {
+    /// Where it listens.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// API key of its one account.
+    #[arg(long, value_name = "K", default_value = "key")]
+    pub(crate) api_key: String,
+    /// Secret that signs the account's requests.
+    #[arg(long, value_name = "S", conflicts_with = "api_secret_file")]
+    pub(crate) api_secret: Option<String>,
+    /// File with that secret, to keep it off the command line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_secret_file: Option<PathBuf>,
+    /// First wallet balance in the quote currency.
+    #[arg(long, value_name = "USDC", default_value = "10000")]
+    pub(crate) balance: market::Decimal,
+    /// What is traded.
+    #[arg(long, value_name = "SYMBOL", default_value = "ETHUSDC")]
+    pub(crate) symbol: String,
+    /// Seed of the crowd; the same seed gives the same market.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) seed: u64,
+    /// Recorded market data in place of the crowd.
+    #[arg(long, value_name = "DATA")]
+    pub(crate) replay: Vec<PathBuf>,
+    /// What goes wrong, as JSON (see the control address's answers for the names).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) faults: Option<PathBuf>,
+    /// Where faults can be changed while it runs.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) control: Option<SocketAddr>,
+    /// Certificate chain, PEM; serves TLS together with --tls-key.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 /// What can be done with the breaker.

@@ -3,6 +3,8 @@
 mod build;
 mod check;
 mod cli;
+mod data;
+mod exchange;
 mod folder;
 mod output;
 mod remote;
@@ -19,7 +21,7 @@ use std::thread::JoinHandle;
 
 use clap::Parser;
 
-use cli::{BreakerAction, Cli, Command};
+use cli::{BreakerAction, Cli, Command, DataAction};
 
 /// The error with its causes, each said once: many errors name their cause themselves.
 fn explain(error: &anyhow::Error) -> String {
@@ -56,6 +58,10 @@ fn main() -> ExitCode {
         }
         Some(Command::Replay { journal, verify, until, json }) => {
             replay::replay(&journal, verify, until, json)
+        }
+        Some(Command::Exchange(options)) => exchange::exchange(&options),
+        Some(Command::Data { action: DataAction::Decode { file } }) => {
+            data::decode(file.as_deref())
         }
         Some(Command::Status(at)) => remote::show(&at),
         Some(Command::Pause(at)) => remote::control(&at, "pause", &serde_json::json!({})),

@@ -167,10 +167,13 @@ impl Desk {
         let changes = config.changes(&new);
         let frozen = changes.iter().find(|change| change.key.reload == Reload::Restart);
         if let Some(change) = frozen {
+            let file = self.source.as_ref().map(|source| source.path.display().to_string());
             return Err(ControlError::Invalid(format!(
-                "{} cannot change while running (from {} to {}); nothing was applied, restart \
-                 instead",
-                change.key.path, change.from, change.to
+                "{}: {} cannot change while running (from {} to {}); restart instead",
+                file.unwrap_or_default(),
+                change.key.path,
+                change.from,
+                change.to
             )));
         }
         let engine = build::engine(&new, self.instrument.clone(), self.session).map_err(invalid)?;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use binance::{CaptureInfo, CaptureReader};
 use engine::{Control, EngineConfig};
 use market::{Instrument, Nanos};
@@ -447,9 +447,9 @@ fn journal(
         ..journal::Retention::default()
     };
     let writer = journal::Writer::create(&folder, header, durability, retention);
-    let writer = writer.context(
-        "cannot start a journal: choose a data.dir that can be written, or set \
-         data.journal.enabled: false",
-    )?;
+    let writer = writer.map_err(|error| {
+        let remedy = "choose a data.dir that can be written, or set data.journal.enabled: false";
+        anyhow::anyhow!("cannot start a journal: {error}; {remedy}")
+    })?;
     Ok(Some((writer.dir().to_owned(), writer)))
 }

@@ -1,6 +1,6 @@
 //! Any captured message for human eyes: what it is, what we understand of it, what we do not.
 //!
-//! [`describe`] never fails. It reads by the tables in [`schema`], apart from the decoders that
+//! [`describe`] never fails. It reads by the tables in `schema`, apart from the decoders that
 //! trade, so that it also explains what those refuse. Secrets are masked.
 
 mod schema;

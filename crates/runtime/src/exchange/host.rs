@@ -1,41 +1,91 @@
-//! The machine as the protocol in front of it wants it.
+//! The machine as the protocol in front of it wants it: the embedded market, or a recorded one.
 
+use std::iter::Peekable;
+use std::time::Duration;
+
+use binance::CaptureReader;
 use binance::server::{AccountEvent, Machine, Standing};
 use market::venue::VenueCommand;
-use market::{FinePrice, Instrument, MarketEvent, MarketKind, Nanos, Price, Qty, Rate, Side, Usd};
-use sim_exchange::{AccountId, Injection, SimExchange, SimOutput};
+use market::{
+    FinePrice, Instrument, MarkUpdate, MarketEvent, MarketKind, Nanos, Price, Qty, Rate, Side, Usd,
+};
+use sim_exchange::{AccountId, Injection, RecordedMarket, SimExchange, SimOutput};
 
-use super::{ExchangeConfig, ExchangeError, sim_config};
+use super::{ExchangeConfig, ExchangeError, recorded_config, sim_config};
 
 /// Customers of one exchange: the machine keeps ledgers for this many.
 pub(super) const ACCOUNTS_MAX: usize = 99;
+/// Rate that is shown while a recording has no mark prices: 0.01 %.
+const RATE: Rate = Rate::new(10_000);
+const FUNDING: u64 = 8 * 3_600_000;
+
+enum World {
+    Simulated(Box<SimExchange>),
+    Recorded(Box<Replay>),
+}
+
+/// A recording on today's clock.
+struct Replay {
+    market: RecordedMarket,
+    source: Peekable<CaptureReader>,
+    /// Added to every time of the recording, in nanoseconds.
+    shift: i64,
+    /// Whether it brings mark prices itself.
+    has_marks: bool,
+    mark_due: Nanos,
+}
 
 /// One matching machine and what came out of it.
 pub struct Host {
-    sim: SimExchange,
+    world: World,
     instrument: Instrument,
     market: Vec<MarketEvent>,
     outputs: Vec<SimOutput>,
     events: Vec<sim_exchange::AccountEvent>,
 }
 
+/// Calls the same method of whichever machine it is.
+macro_rules! machine {
+    ($world:expr, $machine:ident => $call:expr) => {
+        match $world {
+            World::Simulated($machine) => $call,
+            World::Recorded(replay) => {
+                let $machine = &mut replay.market;
+                $call
+            }
+        }
+    };
+}
+
 impl Host {
     /// An exchange that opens at `start`.
     ///
     /// # Errors
-    /// [`ExchangeError`] when the configuration cannot be served.
+    /// [`ExchangeError::Replay`] when the captures cannot be read.
     pub fn new(config: &ExchangeConfig, start: Nanos) -> Result<Self, ExchangeError> {
-        if config.replay.is_some() {
-            return Err(ExchangeError::Replay("not served yet".to_owned()));
-        }
-        let mut sim = SimExchange::new(sim_config(config, start));
-        sim.keep_all_reports();
-        for (index, account) in config.accounts.iter().enumerate() {
-            sim.open_account(id(index), Usd::from_decimal(account.balance));
-            sim.set_leverage(id(index), account.leverage);
-        }
+        let mut world = if config.replay.is_empty() {
+            World::Simulated(Box::new(SimExchange::new(sim_config(config, start))))
+        } else {
+            World::Recorded(Box::new(Replay::open(config, start)?))
+        };
+        machine!(&mut world, machine => {
+            machine.keep_all_reports();
+            for (index, account) in config.accounts.iter().enumerate() {
+                machine.open_account(id(index), Usd::from_decimal(account.balance));
+                machine.set_leverage(id(index), account.leverage);
+            }
+            // The first account exists from birth, with a balance of its own.
+            let first = config.accounts.first().map_or(Usd::ZERO, |account| {
+                Usd::from_decimal(account.balance)
+            });
+            let missing = first - machine.standing(id(0)).wallet;
+            if missing != Usd::ZERO {
+                machine.transfer(id(0), missing);
+            }
+            machine.take_events(&mut Vec::new());
+        });
         Ok(Self {
-            sim,
+            world,
             instrument: config.instrument.clone(),
             market: Vec::new(),
             outputs: Vec::new(),
@@ -45,16 +95,22 @@ impl Host {
 
     /// Lets everything happen that is due.
     pub fn step(&mut self, now: Nanos, maintenance: Rate) {
-        self.sim.step(now, &[], &mut self.outputs);
+        match &mut self.world {
+            World::Simulated(machine) => machine.step(now, &[], &mut self.outputs),
+            World::Recorded(replay) => replay.step(now, &self.instrument, &mut self.outputs),
+        }
         self.collect();
         if self.market.iter().any(|event| matches!(event.kind, MarketKind::Mark(_))) {
-            self.sim.liquidate(maintenance);
+            machine!(&mut self.world, machine => machine.liquidate(maintenance));
         }
     }
 
     /// When to step even if nobody asks for anything.
-    pub fn next_deadline(&self) -> Option<Nanos> {
-        self.sim.next_deadline()
+    pub fn next_deadline(&mut self) -> Option<Nanos> {
+        match &mut self.world {
+            World::Simulated(machine) => machine.next_deadline(),
+            World::Recorded(replay) => replay.next_deadline(),
+        }
     }
 
     /// Market events since the last call.
@@ -68,6 +124,76 @@ impl Host {
             SimOutput::Venue(_) => None,
         }));
     }
+}
+
+impl Replay {
+    fn open(config: &ExchangeConfig, start: Nanos) -> Result<Self, ExchangeError> {
+        let reader = CaptureReader::open(&config.instrument, &config.replay)?;
+        let mut source = reader.peekable();
+        let shift = match source.peek() {
+            Some(Ok(first)) => start.0.cast_signed() - first.ts_recv.0.cast_signed(),
+            Some(Err(_)) | None => match source.next() {
+                Some(Err(error)) => return Err(error.into()),
+                _ => 0,
+            },
+        };
+        let market = RecordedMarket::new(recorded_config(config, start));
+        Ok(Self { market, source, shift, has_marks: false, mark_due: start })
+    }
+
+    /// Takes in what was recorded until now. Lines that cannot be read are passed over.
+    fn step(&mut self, now: Nanos, instrument: &Instrument, out: &mut Vec<SimOutput>) {
+        let mut events = Vec::new();
+        while let Some(next) = self.source.peek() {
+            match next {
+                Ok(event) if moved(event.ts_recv, self.shift) > now => break,
+                Err(error) if error.is_fatal() => break,
+                Ok(_) | Err(_) => {}
+            }
+            if let Some(Ok(event)) = self.source.next() {
+                let mut event = event.event;
+                event.ts_event = moved(event.ts_event, self.shift).min(now);
+                if let MarketKind::Mark(update) = &mut event.kind {
+                    update.next_funding = moved(update.next_funding, self.shift);
+                    self.has_marks = true;
+                }
+                events.push(event);
+            }
+        }
+        if !self.has_marks && now >= self.mark_due {
+            self.mark_due = now + Duration::from_secs(1);
+            events.extend(self.mid(instrument).map(|mark| MarketEvent {
+                instrument: instrument.id,
+                ts_event: now,
+                kind: MarketKind::Mark(MarkUpdate {
+                    mark,
+                    index: mark,
+                    funding_rate: RATE,
+                    next_funding: Nanos::from_millis((now.as_millis() / FUNDING + 1) * FUNDING),
+                }),
+            }));
+        }
+        self.market.step(now, &events, &[], out);
+    }
+
+    fn next_deadline(&mut self) -> Option<Nanos> {
+        let shift = self.shift;
+        let data = match self.source.peek() {
+            Some(Ok(event)) => Some(moved(event.ts_recv, shift)),
+            Some(Err(_)) | None => None,
+        };
+        [self.market.next_deadline(), data].into_iter().flatten().min()
+    }
+
+    fn mid(&self, instrument: &Instrument) -> Option<FinePrice> {
+        let (bid, ask) = (self.market.best(Side::Buy)?, self.market.best(Side::Sell)?);
+        Some(instrument.mid(bid, ask))
+    }
+}
+
+/// A time of the recording on today's clock.
+fn moved(at: Nanos, shift: i64) -> Nanos {
+    Nanos(at.0.saturating_add_signed(shift))
 }
 
 fn id(account: usize) -> AccountId {
@@ -86,13 +212,15 @@ impl Machine for Host {
     }
 
     fn execute(&mut self, account: usize, now: Nanos, command: &VenueCommand) {
-        self.sim.execute(id(account), now, command, &mut self.outputs);
+        let outputs = &mut self.outputs;
+        machine!(&mut self.world, machine => machine.execute(id(account), now, command, outputs));
         self.collect();
     }
 
     fn take_events(&mut self, into: &mut Vec<AccountEvent>) {
-        self.sim.take_events(&mut self.events);
-        into.extend(self.events.drain(..).map(|event| AccountEvent {
+        let events = &mut self.events;
+        machine!(&mut self.world, machine => machine.take_events(events));
+        into.extend(events.drain(..).map(|event| AccountEvent {
             account: usize::from(event.account.0),
             at: event.at,
             report: event.report,
@@ -101,30 +229,42 @@ impl Machine for Host {
     }
 
     fn standing(&self, account: usize) -> Standing {
-        standing(self.sim.standing(id(account)))
+        standing(match &self.world {
+            World::Simulated(machine) => machine.standing(id(account)),
+            World::Recorded(replay) => replay.market.standing(id(account)),
+        })
     }
 
     fn best(&self, side: Side) -> Option<Price> {
-        self.sim.book().best(side).map(|level| level.price)
+        match &self.world {
+            World::Simulated(machine) => machine.book().best(side).map(|level| level.price),
+            World::Recorded(replay) => replay.market.best(side),
+        }
     }
 
     fn mark(&self) -> FinePrice {
-        self.sim.mark_price()
+        match &self.world {
+            World::Simulated(machine) => machine.mark_price(),
+            World::Recorded(replay) => replay.market.mark_price(),
+        }
     }
 
     fn set_leverage(&mut self, account: usize, leverage: u32) {
-        self.sim.set_leverage(id(account), leverage);
+        machine!(&mut self.world, machine => machine.set_leverage(id(account), leverage));
     }
 
     fn transfer(&mut self, account: usize, amount: Usd) {
-        self.sim.transfer(id(account), amount);
+        machine!(&mut self.world, machine => machine.transfer(id(account), amount));
     }
 
     fn trade_for(&mut self, account: usize, side: Side, price: Price, qty: Qty) {
-        self.sim.trade_for(id(account), side, price, qty);
+        machine!(&mut self.world, machine => machine.trade_for(id(account), side, price, qty));
     }
 
+    /// A recording has its own mark; it cannot be moved.
     fn set_mark(&mut self, price: FinePrice) {
-        self.sim.inject(Injection::Mark(price));
+        if let World::Simulated(machine) = &mut self.world {
+            machine.inject(Injection::Mark(price));
+        }
     }
 }

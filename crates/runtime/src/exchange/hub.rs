@@ -124,6 +124,7 @@ pub(super) fn start(
     front: Front,
     host: Host,
     config: &ExchangeConfig,
+    begin: Nanos,
 ) -> std::io::Result<(Handle, JoinHandle<()>)> {
     let (jobs, inbox) = sync_channel(QUEUE);
     let (alive, watching) = watch::channel(true);
@@ -140,7 +141,7 @@ pub(super) fn start(
     let mut hub = Hub {
         front,
         host,
-        now: clock::now() - config.warm_up,
+        now: begin,
         peers: BTreeMap::new(),
         listeners: BTreeMap::new(),
         market: Vec::new(),

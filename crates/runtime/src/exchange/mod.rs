@@ -22,10 +22,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use binance::CaptureError;
 use binance::server::verify::Secret;
 use binance::server::{AccountConfig, Faults, Front, FrontConfig, LimitRules};
-use market::{Decimal, Instrument, Rate, Usd};
-use sim_exchange::{Latency, SimConfig};
+use market::{Decimal, Instrument, Nanos, Rate, Usd};
+use sim_exchange::{Latency, RecordedConfig, SimConfig};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -101,8 +102,9 @@ pub struct ExchangeConfig {
     pub instrument: Instrument,
     /// Seeds the crowd, the listen keys and the faults.
     pub seed: u64,
-    /// Recorded market data in place of the crowd.
-    pub replay: Option<PathBuf>,
+    /// Captures to replay in place of the crowd, in the order of their recording; none for the
+    /// crowd. When they end, the market stands still.
+    pub replay: Vec<PathBuf>,
     /// What goes wrong from the beginning.
     pub faults: Faults,
     /// Rate limits.
@@ -125,13 +127,21 @@ impl ExchangeConfig {
             accounts,
             instrument,
             seed: 1,
-            replay: None,
+            replay: Vec::new(),
             faults: Faults::default(),
             limits: LimitRules::default(),
             warm_up: Duration::from_secs(300),
             ping_every: Duration::from_secs(180),
             market: None,
         }
+    }
+}
+
+impl ExchangeConfig {
+    /// When the market begins if requests are served from now on. A recording makes up no history.
+    fn start(&self) -> Nanos {
+        let now = clock::now();
+        if self.replay.is_empty() { now - self.warm_up } else { now }
     }
 }
 
@@ -159,7 +169,7 @@ pub enum ExchangeError {
     Accounts(String),
     /// The recorded data cannot be used.
     #[error("replay: {0}")]
-    Replay(String),
+    Replay(#[from] CaptureError),
     /// The machine's thread could not be started, or a listener failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -217,10 +227,10 @@ pub async fn serve(
     listeners: Listeners,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ExchangeError> {
-    let start = clock::now() - config.warm_up;
+    let start = config.start();
     let front = Front::new(front_config(&config, start)?);
     let host = host::Host::new(&config, start)?;
-    let (handle, thread) = hub::start(front, host, &config)?;
+    let (handle, thread) = hub::start(front, host, &config, start)?;
     let (stop, stopping) = watch::channel(false);
     let handle = Arc::new(handle);
     let main = http::run(listeners.main, listeners.tls, Arc::clone(&handle), stopping.clone());
@@ -252,10 +262,7 @@ pub async fn serve(
 ///
 /// # Errors
 /// [`ExchangeError::Accounts`].
-pub fn front_config(
-    config: &ExchangeConfig,
-    start: market::Nanos,
-) -> Result<FrontConfig, ExchangeError> {
+pub fn front_config(config: &ExchangeConfig, start: Nanos) -> Result<FrontConfig, ExchangeError> {
     let mut accounts: Vec<AccountConfig> = Vec::new();
     if config.accounts.is_empty() || config.accounts.len() > host::ACCOUNTS_MAX {
         let text = format!("there must be 1 to {}", host::ACCOUNTS_MAX);
@@ -296,7 +303,7 @@ pub fn front_config(
 }
 
 /// The embedded market as this configuration wants it.
-fn sim_config(config: &ExchangeConfig, start: market::Nanos) -> SimConfig {
+fn sim_config(config: &ExchangeConfig, start: Nanos) -> SimConfig {
     let base = || SimConfig::new(config.instrument.clone(), config.seed, start);
     let mut sim = config.market.clone().unwrap_or_else(base);
     (sim.instrument, sim.seed, sim.start) = (config.instrument.clone(), config.seed, start);
@@ -305,4 +312,15 @@ fn sim_config(config: &ExchangeConfig, start: market::Nanos) -> SimConfig {
     // Counted in front, where the headers are.
     sim.rate_limits = sim_exchange::RateLimits { per_10s: u32::MAX, per_minute: u32::MAX };
     sim
+}
+
+/// The recorded market as this configuration wants it.
+fn recorded_config(config: &ExchangeConfig, start: Nanos) -> RecordedConfig {
+    let sim = sim_config(config, start);
+    RecordedConfig {
+        latency: sim.latency,
+        fees: sim.fees,
+        rate_limits: sim.rate_limits,
+        ..RecordedConfig::new(config.instrument.clone(), config.seed, start)
+    }
 }

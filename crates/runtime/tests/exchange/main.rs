@@ -7,5 +7,6 @@ mod faults;
 mod limits;
 mod orders;
 mod payloads;
+mod replay;
 mod sockets;
 mod world;
