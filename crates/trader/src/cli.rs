@@ -103,7 +103,7 @@ Also spelled: trader -config configs/config.yaml -check")]
     #[command(
         after_help = "Example: trader exchange --listen 127.0.0.1:8080 --api-key k --api-secret s"
     )]
-    Exchange(Exchange),
+    Exchange(Box<Exchange>),
     /// Market data and captured messages.
     #[command(after_help = "Example: zcat capture.gz | head | trader data decode")]
     Data {

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
+/// What a terminal that is gone answers (EIO).
+const GONE: i32 = 5;
+
 /// Prints a line.
 ///
 /// # Errors
@@ -11,6 +14,7 @@ use std::io::{self, ErrorKind, Write};
 pub(crate) fn say(text: fmt::Arguments<'_>) -> io::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.raw_os_error() == Some(GONE) => Ok(()),
         result => result,
     }
 }

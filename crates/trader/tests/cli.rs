@@ -692,3 +692,41 @@ fn a_reader_that_goes_away_is_no_error() {
     assert!(child.wait().unwrap().success());
     std::io::stderr().flush().unwrap();
 }
+
+#[test]
+fn the_exchange_serves_binances_protocol_and_stops_clean() {
+    let desk = Desk::new("exchange");
+    let mut child = desk
+        .command(&["exchange", "--listen", "127.0.0.1:0", "--api-key", "k", "--api-secret", "s"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    let request = "GET /fapi/v1/depth?symbol=ETHUSDC&limit=5 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    socket.write_all(request.as_bytes()).unwrap();
+    let answer: Vec<String> = BufReader::new(socket).lines().map_while(Result::ok).collect();
+    let answer = answer.join("\n");
+    assert!(answer.contains("lastUpdateId") && answer.contains("bids"), "{answer}");
+    signal(&child, "TERM");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn captured_messages_are_explained_one_document_a_line() {
+    let desk = Desk::new("decode");
+    let lines = "1723161255088165267 {\"stream\":\"ethusdt@bookTicker\",\"data\":{\"e\":\"bookTicker\",\
+                 \"u\":1,\"s\":\"ETHUSDT\",\"b\":\"2681.62\",\"B\":\"1.165\",\"a\":\"2681.63\",\
+                 \"A\":\"73.077\",\"T\":1,\"E\":2}}\n{\"code\":-2011,\"msg\":\"Unknown order sent.\"}\nnonsense\n";
+    fs::write(desk.0.join("messages"), lines).unwrap();
+    let output = desk.run(&["data", "decode", "messages"]);
+    assert!(output.status.success());
+    let shown = text(&output.stdout);
+    let documents: Vec<Value> =
+        shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(documents.len(), 3);
+    assert_eq!(documents[0]["understood"]["bid"], "2681.62");
+    assert_eq!(documents[2]["kind"], "malformed");
+}

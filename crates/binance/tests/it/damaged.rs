@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use binance::{CaptureError, CaptureEvent, CaptureInfo, CaptureReader, Problem, capture_symbol};
 use flate2::Compression;
@@ -16,7 +17,11 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(name: &str, bytes: &[u8]) -> Self {
-        let dir = std::env::temp_dir().join(format!("binance-it-{}", std::process::id()));
+        // A directory each: tests run side by side, and one that ends removes its own.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name_of_dir = format!("binance-it-{}-{number}", std::process::id());
+        let dir = std::env::temp_dir().join(name_of_dir);
         fs::create_dir_all(&dir).unwrap();
         let path = dir.join(name);
         fs::write(&path, bytes).unwrap();

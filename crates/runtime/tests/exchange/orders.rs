@@ -1,10 +1,14 @@
 //! Orders through the protocol: replies, refusals, and what the account has afterwards.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use serde_json::Value;
+use binance::Credentials;
+use binance::server::Session;
+use runtime::exchange::Signer;
+use serde_json::{Value, json};
 
-use crate::world::{KEYS, World, sign};
+use crate::world::{KEYS, World, config, sign};
 
 const ORDER: &str = "/fapi/v1/order";
 
@@ -213,4 +217,36 @@ fn settings_and_their_refusals() {
     let big = query.replace("quantity=0.05", "quantity=20");
     assert_eq!(world.bad(0, "POST", ORDER, &big), -2019, "10 000 at leverage 2 is not enough");
     world.good(1, "POST", ORDER, &big);
+}
+
+#[test]
+fn a_session_with_an_ed25519_key_needs_no_further_signatures() {
+    const PRIVATE: &str = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g";
+    const PUBLIC: &str = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let mut config = config();
+    config.accounts[0].secret = Signer::Ed25519(PUBLIC.to_owned());
+    let mut world = World::with(&config);
+    let key = Credentials::ed25519(KEYS[0].0, PRIVATE).unwrap();
+    let now = world.now.as_millis();
+    let signature = key.sign(format!("apiKey={}&timestamp={now}", KEYS[0].0).as_bytes());
+    let mut session = Session::new(world.now, true);
+    let mut ask = |method: &str, params: Value| -> Value {
+        let text = json!({"id": 1, "method": method, "params": params}).to_string();
+        let (ip, now) = (IpAddr::V4(Ipv4Addr::LOCALHOST), world.now);
+        let reply = world.front.ws_api(&mut world.host, now, &mut session, ip, &text);
+        serde_json::from_str(&reply.unwrap()).unwrap()
+    };
+    let order = json!({
+        "symbol": "ETHUSDC", "side": "BUY", "type": "MARKET", "quantity": "0.01",
+        "timestamp": now,
+    });
+    assert_eq!(ask("order.place", order.clone())["error"]["code"], -2014, "nobody yet");
+    let logon = json!({"apiKey": KEYS[0].0, "timestamp": now, "signature": signature});
+    assert_eq!(ask("session.logon", logon)["result"]["apiKey"], KEYS[0].0);
+    let placed = ask("order.place", order.clone());
+    assert_eq!(placed["status"], 200, "{placed}");
+    assert_eq!(placed["rateLimits"][0]["count"], 1);
+    assert_eq!(ask("v2/account.balance", json!({"timestamp": now}))["status"], 200);
+    assert_eq!(ask("session.logout", json!({}))["result"]["apiKey"], Value::Null);
+    assert_eq!(ask("order.place", order)["error"]["code"], -2014);
 }
