@@ -45,6 +45,12 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 
 step "tests"
 cargo test --workspace --locked
+# A test that passes says nothing, so what was left out is said here.
+if [ ! -d ../shared/data ] || [ ! -d ../shared/reference ]; then
+  echo "SKIPPED: tests on recorded data and reference vectors (../shared is not there)"
+fi
+python3 -c 'import ccxt' 2>/dev/null ||
+  echo "SKIPPED: third-party clients against the simulated exchange (pip install ccxt)"
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
