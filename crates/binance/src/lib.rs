@@ -10,6 +10,7 @@
 //! Nothing here reads a clock or opens a socket; [`capture`] alone reads files.
 
 pub mod capture;
+pub mod client;
 pub mod clock_sync;
 pub mod depth_sync;
 pub mod describe;
