@@ -3,7 +3,7 @@
 //! A frame is made from the same [`Request`] that REST sends, so both paths ask the same thing.
 //! Signed are all parameters sorted by name, as plain text. After a session logon (Ed25519 only)
 //! key and signature are left out. A socket that drops leaves everything in flight in doubt:
-//! [`InFlight::drain`] names it.
+//! [`InFlight::take`] names it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -241,9 +241,10 @@ impl<T> InFlight<T> {
         self.waiting.extract_if(.., |_, (due, _)| *due <= now).map(|(_, (_, what))| what).collect()
     }
 
-    /// Takes every request, oldest first: the socket is gone and their fate is unknown.
-    pub fn drain(&mut self) -> Vec<T> {
-        std::mem::take(&mut self.waiting).into_values().map(|(_, what)| what).collect()
+    /// Takes the requests that satisfy `is`, oldest first: their socket is gone and their fate
+    /// unknown.
+    pub fn take(&mut self, mut is: impl FnMut(&T) -> bool) -> Vec<T> {
+        self.waiting.extract_if(.., |_, (_, what)| is(what)).map(|(_, (_, what))| what).collect()
     }
 
     /// When the next request is overdue.

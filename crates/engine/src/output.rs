@@ -59,6 +59,8 @@ pub enum AlertKind {
     MarketData,
     /// The user stream is gone.
     UserStream,
+    /// The link to the venue does not allow trading as usual.
+    Venue,
     /// The dead-man's switch could not be refreshed.
     DeadMan,
     /// The configuration cannot work as it is.

@@ -248,6 +248,39 @@ pub enum Outcome {
     Rejected,
 }
 
+/// Something about the link to the venue that forbids trading as usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Obstacle {
+    /// The key was refused, the account is restricted or not set up as we need it. An operator is
+    /// needed.
+    Account,
+    /// The contract is not trading, or its rules are not those we started with.
+    Contract,
+    /// The venue takes only orders that shrink the position.
+    OnlyReduce,
+    /// The venue wants to hear nothing for a while (429, 418, 403).
+    Banned,
+    /// Our clock and the venue's are too far apart.
+    Clock,
+}
+
+impl Obstacle {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Account, Self::Contract, Self::OnlyReduce, Self::Banned, Self::Clock];
+
+    /// Lower-case name used in logs, metrics and the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "venue_account",
+            Self::Contract => "venue_contract",
+            Self::OnlyReduce => "venue_only_reduce",
+            Self::Banned => "venue_banned",
+            Self::Clock => "clock_off",
+        }
+    }
+}
+
 /// Which of our requests a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum RequestKind {
@@ -365,4 +398,13 @@ pub enum VenueReport {
     StreamUp,
     /// The user stream is gone: reports may be missing.
     StreamDown,
+    /// A report was lost, could not be read, or contradicts another: the account must be compared.
+    Resync,
+    /// Something forbids trading as usual, or does so no longer.
+    Obstacle {
+        /// What.
+        what: Obstacle,
+        /// Whether it holds from now on.
+        holds: bool,
+    },
 }

@@ -737,6 +737,7 @@ pub const fn alert_kind(kind: AlertKind) -> &'static str {
         AlertKind::Drift => "drift",
         AlertKind::MarketData => "market_data",
         AlertKind::UserStream => "user_stream",
+        AlertKind::Venue => "venue",
         AlertKind::DeadMan => "dead_man",
         AlertKind::Configuration => "configuration",
         AlertKind::ForeignOrder => "foreign_order",

@@ -14,6 +14,7 @@
 
 pub mod clock;
 pub mod exchange;
+pub mod live;
 pub mod paper;
 pub mod replay;
 pub mod turn;

@@ -71,7 +71,9 @@ impl Faults {
             | VenueReport::DeadManArmed { .. }
             | VenueReport::DeadManFailed
             | VenueReport::StreamUp
-            | VenueReport::StreamDown => 0,
+            | VenueReport::StreamDown
+            | VenueReport::Resync
+            | VenueReport::Obstacle { .. } => 0,
         }
     }
 }

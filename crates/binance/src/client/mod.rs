@@ -7,12 +7,100 @@
 //! Parts in reading order: `requests` (REST: budget, clock, retries), `feed` (market sockets and the
 //! book), `account` (the user stream), `orders` (commands to requests to reports).
 
+mod account;
+mod backoff;
+mod feed;
+mod machine;
+mod orders;
+mod requests;
+
 use std::time::Duration;
 
-use market::venue::VenueReport;
-use market::{MarketEvent, Nanos};
+use market::venue::{RequestKind, VenueReport};
+use market::{ClientOrderId, Instrument, MarketEvent, Nanos};
 
+pub use account::UserStats;
+pub use feed::FeedStatus;
+pub use machine::{Client, Status};
+pub use requests::RequestStats;
+
+use crate::clock_sync::ClockSync;
+use crate::endpoints::Endpoints;
+use crate::queries::{AccountQuery, OrderQuery};
+use crate::replies::RateLimit;
 use crate::rest::HttpRequest;
+use crate::sign::Credentials;
+
+/// The way of orders to the venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderPath {
+    /// Over the WS API; over REST while that is down.
+    WsApi,
+    /// Over REST alone.
+    Rest,
+}
+
+/// What a client is made of.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Where the venue is.
+    pub endpoints: Endpoints,
+    /// Who we are.
+    pub credentials: Credentials,
+    /// What is traded, by the venue's own rules.
+    pub instrument: Instrument,
+    /// The venue's rate limits, as `exchangeInfo` states them.
+    pub limits: Vec<RateLimit>,
+    /// What is known of the venue's clock.
+    pub clock: ClockSync,
+    /// The clocks may differ by this much; beyond, nothing is quoted.
+    pub clock_limit: Duration,
+    /// `recvWindow`: a request that arrives later is refused instead of executed stale.
+    pub window: Duration,
+    /// A request without an answer for this long is in doubt.
+    pub ack_timeout: Duration,
+    /// The way of orders.
+    pub order_path: OrderPath,
+    /// Market data connections, 1 or 2; with 2, either may fail without a gap.
+    pub copies: u8,
+    /// Seeds the jitter of reconnections.
+    pub seed: u64,
+}
+
+/// What an HTTP request is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Ticket {
+    /// The venue's time; sent then.
+    Time(Nanos),
+    /// A snapshot of the book.
+    Depth,
+    /// The listen key.
+    Key,
+    /// The contract's rules.
+    Rules,
+    /// One order.
+    Order {
+        /// Which.
+        client_id: ClientOrderId,
+        /// What was asked.
+        request: RequestKind,
+    },
+    /// All orders.
+    CancelAll,
+    /// The dead-man's switch.
+    DeadMan {
+        /// Asked for then.
+        asked: Nanos,
+        /// To run this long.
+        countdown: Duration,
+    },
+    /// What became of an order.
+    Fate(Box<OrderQuery>),
+    /// Our account; the number tells runs apart.
+    Account(Box<AccountQuery>, u64),
+    /// Something on the way out.
+    Farewell,
+}
 
 /// Names one opening of a socket; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -100,7 +100,9 @@ impl Front {
             | VenueReport::DeadManArmed { .. }
             | VenueReport::DeadManFailed
             | VenueReport::StreamUp
-            | VenueReport::StreamDown => {}
+            | VenueReport::StreamDown
+            | VenueReport::Resync
+            | VenueReport::Obstacle { .. } => {}
         }
         self.accounts[who].standing = event.after;
     }

@@ -12,7 +12,7 @@ mod view;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use market::venue::OpenOrder;
+use market::venue::{Obstacle, OpenOrder};
 use market::{
     Book, BookStatus, FinePrice, Instrument, MarketEvent, MarketKind, Nanos, Position, Rate, Side,
     TradeId, Usd,
@@ -33,7 +33,7 @@ const ACK_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// A mark price older than this is not believed; the venue sends one every second.
 const MARK_AGE_MAX: Duration = Duration::from_secs(10);
 /// Reasons for not quoting that can hold at once.
-pub(crate) type Standstills = ArrayVec<Standstill, 16>;
+pub(crate) type Standstills = ArrayVec<Standstill, 24>;
 
 /// What a desk borrows from the engine while it works.
 pub(crate) struct Context<'a> {
@@ -116,6 +116,8 @@ pub(crate) struct Desk {
     transferred: Usd,
     drift: bool,
     stream_up: bool,
+    /// What stands in the way at the venue, each once.
+    obstacles: ArrayVec<Obstacle, { Obstacle::ALL.len() }>,
     foreign: Vec<OpenOrder>,
     dead_man: DeadMan,
     /// The venue's mark price and when it came.
@@ -160,6 +162,7 @@ impl Desk {
             transferred: Usd::ZERO,
             drift: false,
             stream_up: false,
+            obstacles: ArrayVec::new(),
             foreign: Vec::new(),
             dead_man: DeadMan::default(),
             mark: None,
@@ -274,6 +277,9 @@ impl Desk {
         let book = self.book_status(now);
         let position = self.ledger.position();
         add(self.drift, Standstill::Drift);
+        for obstacle in &self.obstacles {
+            add(true, Standstill::Venue(*obstacle));
+        }
         add(!self.stream_up, Standstill::StreamDown);
         add(!self.account.known, Standstill::PositionUnknown);
         add(book != BookStatus::Synced, Standstill::Book(book));
@@ -318,6 +324,7 @@ impl Desk {
             Some(Standstill::StreamDown | Standstill::PositionUnknown) => {
                 (AlertLevel::Error, AlertKind::UserStream)
             }
+            Some(Standstill::Venue(_)) => (AlertLevel::Critical, AlertKind::Venue),
             Some(Standstill::DeadManUnarmed) => (AlertLevel::Critical, AlertKind::DeadMan),
             Some(Standstill::PositionLimit) => (AlertLevel::Error, AlertKind::PositionLimit),
             Some(
@@ -375,6 +382,7 @@ impl Desk {
         self.gate.hash_into(hasher);
         (self.account, self.opened, self.wallet, self.drift, self.stream_up).hash(hasher);
         self.transferred.hash(hasher);
+        self.obstacles.hash(hasher);
         self.foreign.hash(hasher);
         (&self.foreign, self.dead_man, self.mark).hash(hasher);
         (self.funding_rate, self.next_funding).hash(hasher);

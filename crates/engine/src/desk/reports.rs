@@ -5,7 +5,7 @@ use std::time::Duration;
 use market::venue::{
     AccountState, ExpireReason, Fill, OpenOrder, OrderFate, RejectReason, RequestKind, VenueReport,
 };
-use market::{ClientOrderId, Price, Qty, Usd};
+use market::{ClientOrderId, Nanos, Price, Qty, Usd};
 
 use super::{Context, Desk};
 use crate::orders::{Event, Next, Order, State};
@@ -80,6 +80,15 @@ impl Desk {
             VenueReport::StreamDown => {
                 self.stream_up = false;
                 self.account.doubt();
+            }
+            VenueReport::Resync => self.distrust(ctx.now),
+            VenueReport::Obstacle { what, holds: true } => {
+                if !self.obstacles.contains(what) && !self.obstacles.is_full() {
+                    self.obstacles.push(*what);
+                }
+            }
+            VenueReport::Obstacle { what, holds: false } => {
+                self.obstacles.retain(|held| held != what);
             }
         }
         self.stirred = true;
@@ -392,7 +401,7 @@ impl Desk {
     fn compare_orders(
         &mut self,
         ctx: &mut Context<'_>,
-        asked: market::Nanos,
+        asked: Nanos,
         state: &AccountState,
     ) {
         let listed = |id: ClientOrderId| state.open_orders.iter().any(|o| o.client_id == Some(id));
@@ -475,13 +484,17 @@ impl Desk {
     /// Nonsense from the venue: count it, tell, and reconcile before quoting again.
     fn anomaly(&mut self, ctx: &mut Context<'_>, what: &str) {
         self.counters.anomalies += 1;
-        self.account.doubt();
-        // However many there are, questions keep their distance.
-        let soonest = self.account.last_asked.map_or(ctx.now, |at| at + STALE_RETRY);
-        self.account.due = soonest.max(ctx.now);
+        self.distrust(ctx.now);
         ctx.note(Note::Anomaly { instrument: self.config.instrument.id });
         let message = format!("{}: {what}; reconciling", self.config.instrument.symbol());
         ctx.alert(AlertLevel::Error, AlertKind::Anomaly, message);
+    }
+
+    /// The account must be compared. However often this happens, questions keep their distance.
+    fn distrust(&mut self, now: Nanos) {
+        self.account.doubt();
+        let soonest = self.account.last_asked.map_or(now, |at| at + STALE_RETRY);
+        self.account.due = soonest.max(now);
     }
 
     fn dead_man_failed(&mut self, ctx: &mut Context<'_>) {

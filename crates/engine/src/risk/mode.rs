@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use market::venue::Obstacle;
 use market::{BookStatus, Position, Side};
 use quoting::Quotes;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,8 @@ pub enum Standstill {
     BreakerOpen,
     /// Local and venue state differ and no report explains it.
     Drift,
+    /// The link to the venue does not allow trading as usual.
+    Venue(Obstacle),
     /// The user stream is down: fills may be missing.
     StreamDown,
     /// The position has not been confirmed by the venue since start or since doubt.
@@ -77,7 +80,7 @@ impl Standstill {
     /// The most this reason allows.
     pub const fn mode(self) -> Mode {
         match self {
-            Self::PositionLimit => Mode::ReduceOnly,
+            Self::PositionLimit | Self::Venue(Obstacle::OnlyReduce) => Mode::ReduceOnly,
             Self::Warmup | Self::BelowMinimum => Mode::Quoting,
             Self::Shutdown
             | Self::OperatorHalt
@@ -85,6 +88,9 @@ impl Standstill {
             | Self::DailyLoss
             | Self::BreakerOpen
             | Self::Drift
+            | Self::Venue(
+                Obstacle::Account | Obstacle::Contract | Obstacle::Banned | Obstacle::Clock,
+            )
             | Self::StreamDown
             | Self::PositionUnknown
             | Self::Book(_)
@@ -102,6 +108,7 @@ impl Standstill {
             Self::DailyLoss => "daily_loss",
             Self::BreakerOpen => "breaker_open",
             Self::Drift => "drift",
+            Self::Venue(obstacle) => obstacle.name(),
             Self::StreamDown => "user_stream_down",
             Self::PositionUnknown => "position_unknown",
             Self::Book(BookStatus::Empty) => "book_empty",

@@ -566,3 +566,75 @@ fn the_daily_loss_limit_halts_until_midnight() {
          state",
     ));
 }
+
+#[test]
+fn an_obstacle_at_the_venue_withdraws_quotes_until_it_is_gone() {
+    check(
+        "obstacle clock_off on
+         obstacle venue_banned on
+         canceled bid
+         canceled ask
+         obstacle clock_off off
+         state
+         obstacle venue_banned off
+         state",
+        expect![[r#"
+            alert    Critical: ETHUSDC: quotes withdrawn: clock_off
+            cancel   buy @ 2598.70
+            cancel   sell @ 2601.30
+            mode     halted venue_banned
+            position 0
+            place    buy 0.010 @ 2598.70
+            place    sell 0.010 @ 2601.30
+            mode     quoting 
+            position 0
+            order    buy 0.010 @ 2598.70 pending_new filled 0.000
+            order    sell 0.010 @ 2601.30 pending_new filled 0.000
+        "#]],
+    );
+}
+
+#[test]
+fn a_restricted_account_only_shrinks_its_position() {
+    check(
+        "fill bid 0.010
+         ack all
+         obstacle venue_only_reduce on
+         state",
+        expect![[r#"
+            place    buy 0.010 @ 2598.54
+            alert    Critical: ETHUSDC: quotes withdrawn: venue_only_reduce
+            cancel   sell @ 2601.30
+            cancel   buy @ 2598.54
+            refused  mode
+            mode     reduce_only venue_only_reduce
+            position 0.01
+            order    sell 0.010 @ 2601.30 pending_cancel filled 0.000
+            order    buy 0.010 @ 2598.54 pending_cancel filled 0.000
+        "#]],
+    );
+}
+
+#[test]
+fn a_contradiction_is_resolved_before_quoting_goes_on() {
+    check(
+        "resync
+         state
+         resync
+         account 0
+         state",
+        expect![[r#"
+            alert    Error: ETHUSDC: quotes withdrawn: position_unknown
+            cancel   buy @ 2598.70
+            cancel   sell @ 2601.30
+            mode     halted position_unknown
+            position 0
+            order    buy 0.010 @ 2598.70 pending_cancel filled 0.000
+            order    sell 0.010 @ 2601.30 pending_cancel filled 0.000
+            mode     halted position_unknown
+            position 0
+            order    buy 0.010 @ 2598.70 pending_cancel filled 0.000
+            order    sell 0.010 @ 2601.30 pending_cancel filled 0.000
+        "#]],
+    );
+}

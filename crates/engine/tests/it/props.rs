@@ -6,8 +6,8 @@ use std::time::Duration;
 use engine::risk::Mode;
 use engine::{Control, Engine, EngineConfig, Input, Note, Output};
 use market::venue::{
-    AccountState, ExpireReason, Fill, OpenOrder, OrderFate, Outcome, RejectReason, RequestKind,
-    VenueCommand, VenueReport,
+    AccountState, ExpireReason, Fill, Obstacle, OpenOrder, OrderFate, Outcome, RejectReason,
+    RequestKind, VenueCommand, VenueReport,
 };
 use market::{
     BookTicker, ClientOrderId, DepthDiff, DepthSnapshot, FinePrice, InstrumentId, Level,
@@ -165,6 +165,9 @@ fn a_report() -> impl Strategy<Value = VenueReport> {
         1 => Just(VenueReport::DeadManFailed),
         2 => Just(VenueReport::StreamUp),
         1 => Just(VenueReport::StreamDown),
+        1 => Just(VenueReport::Resync),
+        1 => (0..Obstacle::ALL.len(), any::<bool>())
+            .prop_map(|(at, holds)| VenueReport::Obstacle { what: Obstacle::ALL[at], holds }),
     ]
 }
 

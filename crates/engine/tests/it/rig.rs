@@ -11,7 +11,7 @@ use engine::config::{
 };
 use engine::{Control, Engine, Input, Note, Output};
 use market::venue::{
-    AccountState, Fill, NewOrder, OpenOrder, OrderFate, OrderKind, Outcome, RejectReason,
+    AccountState, Fill, NewOrder, Obstacle, OpenOrder, OrderFate, OrderKind, Outcome, RejectReason,
     RequestKind, VenueCommand, VenueReport,
 };
 use market::{
@@ -172,6 +172,8 @@ impl Rig {
             ["mark", price] => self.mark(price),
             ["feed", "down"] => self.market(MarketKind::FeedDown),
             ["stream", "down"] => self.report(VenueReport::StreamDown),
+            ["resync"] => self.report(VenueReport::Resync),
+            ["obstacle", name, state] => self.obstacle(name, *state == "on"),
             ["stream", "up"] => self.report(VenueReport::StreamUp),
             ["armed"] => self.armed(),
             ["account", position] => self.account(position),
@@ -245,6 +247,11 @@ impl Rig {
 
     pub(crate) fn report(&mut self, report: VenueReport) {
         self.input(Input::Venue(InstrumentId(0), report));
+    }
+
+    fn obstacle(&mut self, name: &str, holds: bool) {
+        let what = Obstacle::ALL.into_iter().find(|what| what.name() == name).unwrap();
+        self.report(VenueReport::Obstacle { what, holds });
     }
 
     pub(crate) fn control(&mut self, control: Control) {

@@ -6,8 +6,8 @@ use engine::input::{Control, Input};
 use engine::output::{Alert, AlertKind, AlertLevel, Note, RecordedOutput};
 use journal::{Durability, Entry, Reader, Record, Retention, Tail, WriteError, Writer};
 use market::venue::{
-    AccountState, Fill, NewOrder, OrderKind, RejectReason, RequestKind, TimeInForce, VenueCommand,
-    VenueReport,
+    AccountState, Fill, NewOrder, Obstacle, OrderKind, RejectReason, RequestKind, TimeInForce,
+    VenueCommand, VenueReport,
 };
 use market::{
     BookTicker, ClientOrderId, FinePrice, InstrumentId, Level, MarkUpdate, MarketEvent, MarketKind,
@@ -88,6 +88,7 @@ fn report() -> impl Strategy<Value = VenueReport> {
             })
         ),
         Just(VenueReport::StreamDown),
+        Just(VenueReport::Obstacle { what: Obstacle::Clock, holds: true }),
     ]
 }
 

@@ -37,7 +37,7 @@ const REJECTS: [RejectReason; 13] = [
 const LEVELS: [AlertLevel; 4] =
     [AlertLevel::Info, AlertLevel::Warning, AlertLevel::Error, AlertLevel::Critical];
 
-const KINDS: [AlertKind; 14] = [
+const KINDS: [AlertKind; 15] = [
     AlertKind::BreakerOpen,
     AlertKind::DailyLoss,
     AlertKind::Drawdown,
@@ -47,6 +47,7 @@ const KINDS: [AlertKind; 14] = [
     AlertKind::Drift,
     AlertKind::MarketData,
     AlertKind::UserStream,
+    AlertKind::Venue,
     AlertKind::DeadMan,
     AlertKind::Configuration,
     AlertKind::ForeignOrder,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::risk::{BreakerState, Mode, Standstill};
 use engine::snapshot::{DeskView, PnlView, Snapshot};
+use market::venue::Obstacle;
 use market::{BookStatus, Nanos, Side};
 use prometheus::proto::MetricFamily;
 
@@ -16,13 +17,18 @@ const MODES: [Mode; 3] = [Mode::Quoting, Mode::ReduceOnly, Mode::Halted];
 const BREAKER_STATES: [BreakerState; 3] =
     [BreakerState::Closed, BreakerState::Open { until: Nanos::ZERO }, BreakerState::HalfOpen];
 
-const STANDSTILLS: [Standstill; 18] = [
+const STANDSTILLS: [Standstill; 23] = [
     Standstill::Shutdown,
     Standstill::OperatorHalt,
     Standstill::Drawdown,
     Standstill::DailyLoss,
     Standstill::BreakerOpen,
     Standstill::Drift,
+    Standstill::Venue(Obstacle::Account),
+    Standstill::Venue(Obstacle::Contract),
+    Standstill::Venue(Obstacle::OnlyReduce),
+    Standstill::Venue(Obstacle::Banned),
+    Standstill::Venue(Obstacle::Clock),
     Standstill::StreamDown,
     Standstill::PositionUnknown,
     Standstill::Book(BookStatus::Empty),

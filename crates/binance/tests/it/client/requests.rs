@@ -299,7 +299,7 @@ fn replies_find_their_requests() {
     assert_eq!(flying.overdue(now + second), ['a', 'c']);
     assert!(flying.is_empty() && a < c);
     flying.send(now, second, 'd');
-    assert_eq!(flying.drain(), ['d']);
+    assert_eq!(flying.take(|_| true), ['d']);
 
     let failed = r#"{"id":4,"status":400,"error":{"code":-2011,"msg":"Unknown order sent."}}"#;
     let failed = WsReply::decode(failed.as_bytes()).unwrap();

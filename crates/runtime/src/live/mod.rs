@@ -1,0 +1,3 @@
+//! Live trading.
+
+pub mod net;

@@ -1,0 +1,1 @@
+//! The sockets under the client, against real ones.
