@@ -1,15 +1,22 @@
 //! The only file that may read the clock.
 
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use market::Nanos;
 
-/// Wall-clock time.
+/// Time since 1970, which neither jumps nor goes back: the wall clock when it is first asked for, and
+/// from then on the time that has passed. A clock that is set while we run sets us neither forward nor
+/// back; the venue's clock is compared with this one.
 #[expect(clippy::disallowed_methods, reason = "this is the one place where the clock is read")]
 pub fn now() -> Nanos {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    static BEGAN: OnceLock<(Nanos, Instant)> = OnceLock::new();
+    let (began, instant) = BEGAN.get_or_init(|| {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        (Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)), Instant::now())
+    });
+    *began + instant.elapsed()
 }
 
 /// A stopwatch that never goes backwards.

@@ -5,21 +5,26 @@
 //!
 //! | driver | time | market data | venue | journal |
 //! |---|---|---|---|---|
+//! | [`live`] | clock | Binance | Binance | written |
 //! | [`paper`] | clock or simulated | crowd or capture | `sim-exchange` | written |
 //! | [`replay`] | frame time | journal | recorded reports; outputs compared | read |
 //!
 //! [`exchange`] is no driver of ours but the other side: the simulated exchange on real sockets.
 //!
-//! Modules in reading order: [`turn`], [`paper`], [`replay`], [`exchange`], [`clock`].
+//! Modules in reading order: [`turn`], [`session`], [`paper`], [`live`], [`replay`], [`exchange`],
+//! [`clock`].
 
 pub mod clock;
 pub mod exchange;
 pub mod live;
 pub mod paper;
 pub mod replay;
+pub mod session;
 pub mod turn;
 
 pub use clock::Pace;
-pub use paper::{Observer, Paper, PaperError, Summary, Venue};
+pub use live::Live;
+pub use paper::{Paper, Venue};
 pub use replay::{Difference, ReplayError, Replayed};
+pub use session::{Observer, SessionError, Summary, VenueRecord};
 pub use turn::Turn;

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use binance::{CaptureError, CaptureEvent};
 use engine::config::EngineConfig;
-use engine::{Control, Input, Output, Snapshot};
-use journal::{WriteError, Writer};
+use engine::{Control, Input, Output};
+use journal::Writer;
 use market::venue::VenueCommand;
 use market::{InstrumentId, MarketEvent, Nanos};
 use sim_exchange::{RecordedMarket, SimExchange, SimOutput, Truth};
 
 use crate::clock::{Pace, Stopwatch, Timeline, Woken};
+use crate::session::{Observer, SessionError, Summary, VenueRecord};
 use crate::turn::Turn;
 
 /// After an order to shut down, this much simulated time is allowed for confirmations.
@@ -39,51 +40,6 @@ pub enum Venue {
         /// The data.
         source: Box<Peekable<Source>>,
     },
-}
-
-/// Watches a session from the outside. Called on the trading thread: it must be quick.
-pub trait Observer {
-    /// After every turn, with its effects and how long it took.
-    fn turn(&mut self, now: Nanos, outputs: &[Output], batch: usize, took: Duration);
-    /// A few times a second.
-    fn snapshot(&mut self, snapshot: Snapshot, journal_bytes: u64);
-    /// How far a bounded run has come, between 0 and 1.
-    fn progress(&mut self, _share: f64) {}
-}
-
-/// Why a session ended badly. The orders have been withdrawn all the same.
-#[derive(Debug, thiserror::Error)]
-pub enum PaperError {
-    /// The recorded data cannot be read on.
-    #[error("market data: {0}")]
-    Capture(#[from] CaptureError),
-    /// The journal could not be written.
-    #[error("journal: {0}; trading was stopped because it could not be recorded")]
-    Journal(#[from] WriteError),
-    /// Orders were left at the venue.
-    #[error("{0} orders are still open at the venue after the time allowed for canceling them")]
-    OrdersLeft(usize),
-}
-
-/// A finished session.
-#[derive(Debug)]
-pub struct Summary {
-    /// The engine's last state.
-    pub snapshot: Snapshot,
-    /// The venue's own record of our account.
-    pub truth: Truth,
-    /// Simulated time of the first and last turn.
-    pub span: (Nanos, Nanos),
-    /// Turns.
-    pub turns: u64,
-    /// Market events taken in.
-    pub events: u64,
-    /// Wall time.
-    pub took: Duration,
-    /// Equal hashes mean equal runs.
-    pub state_hash: u64,
-    /// What ended the session before its time, or was left undone.
-    pub failure: Option<PaperError>,
 }
 
 /// What a session is made of.
@@ -112,7 +68,7 @@ impl Paper {
     ///
     /// # Errors
     /// When the journal's end cannot be written.
-    pub fn run(self, observer: &mut dyn Observer) -> Result<Summary, PaperError> {
+    pub fn run(self, observer: &mut dyn Observer) -> Result<Summary, SessionError> {
         let watch = Stopwatch::start();
         let mut session = Session {
             turn: Turn::new(self.config, self.journal),
@@ -277,20 +233,20 @@ impl Session {
         mut self,
         observer: &mut dyn Observer,
         took: Duration,
-    ) -> Result<Summary, PaperError> {
+    ) -> Result<Summary, SessionError> {
         let snapshot = self.turn.snapshot();
         observer.snapshot(snapshot.clone(), self.turn.journal_bytes());
-        let truth = self.venue.truth();
+        let truth = VenueRecord::from(self.venue.truth());
         let turns = self.turn.turns();
         let unrecorded = self.turn.journal_failure().cloned();
         let left = truth.open_orders.len();
         let failure = (left > 0)
-            .then_some(PaperError::OrdersLeft(left))
-            .or(unrecorded.map(PaperError::from))
-            .or(self.failure.map(PaperError::from));
+            .then_some(SessionError::OrdersLeft(left))
+            .or(unrecorded.map(SessionError::from))
+            .or(self.failure.map(SessionError::from));
         let state_hash = self.turn.finish()?;
         let (span, events) = ((self.start, self.now), self.events);
-        Ok(Summary { snapshot, truth, span, turns, events, took, state_hash, failure })
+        Ok(Summary { snapshot, truth: Some(truth), span, turns, events, took, state_hash, failure })
     }
 }
 

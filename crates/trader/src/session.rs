@@ -14,7 +14,7 @@ use ops::api::Token;
 use ops::config::{Config, Mode};
 use ops::logging::{Console, LogHandle};
 use ops::recorder::{Build, LogStats, Recorder, RecorderConfig};
-use runtime::{Pace, Paper, PaperError, Summary, Venue};
+use runtime::{Pace, Paper, SessionError, Summary, Venue};
 use sim_exchange::{RecordedMarket, SimExchange};
 
 use crate::cli::Demo;
@@ -319,7 +319,7 @@ impl Audience {
 }
 
 fn finish(
-    result: Result<Summary, PaperError>,
+    result: Result<Summary, SessionError>,
     captures: &[CaptureInfo],
     journal: Option<&Path>,
     tally: &Tally,
@@ -395,7 +395,7 @@ fn log_end(report: &Report<'_>) {
         funding = %pnl.funding.round_e8(),
         max_drawdown = pnl.max_drawdown,
         venue_agrees = report.venue_agrees(),
-        orders_left = summary.truth.open_orders.len(),
+        orders_left = summary.truth.as_ref().map(|truth| truth.ours()),
         state_hash = format!("{:016x}", summary.state_hash),
         failure = report.failure(),
         "session ended"

@@ -31,17 +31,18 @@ pub(crate) struct Report<'a> {
 
 impl Report<'_> {
     /// Whether our books equal the venue's: position exactly, wallet up to the venue's rounding.
-    /// `None` when the session was over before the venue had told what the account holds.
+    /// `None` when the venue has not told what the account holds.
     pub(crate) fn venue_agrees(&self) -> Option<bool> {
         let summary = self.summary;
+        let truth = summary.truth.as_ref()?;
         let (pnl, desk) = (&summary.snapshot.pnl, &summary.snapshot.desks[0]);
         if !desk.position_known && pnl.initial.is_zero() && desk.counters.placed == 0 {
             return None;
         }
         let wallet = pnl.initial + pnl.realized - pnl.fees + pnl.funding + pnl.transfers;
         let fills = desk.counters.fills.iter().sum::<u64>().max(1) as i64;
-        let off = (wallet - summary.truth.wallet).abs();
-        Some(desk.position == summary.truth.position && off <= ROUNDING * fills)
+        let off = (wallet - truth.wallet).abs();
+        Some(desk.position == truth.position && off <= ROUNDING * fills)
     }
 
     /// What makes the session a failure, whatever its figures say.
@@ -146,8 +147,10 @@ impl Report<'_> {
     }
 
     fn agreement(&self) -> String {
-        let truth = &self.summary.truth;
-        let left = match truth.open_orders.len() {
+        let Some(truth) = &self.summary.truth else {
+            return String::from("NOT KNOWN: the venue did not answer");
+        };
+        let left = match truth.ours() {
             0 => String::from("no order left"),
             left => format!("{left} ORDERS LEFT"),
         };
@@ -189,9 +192,9 @@ impl Report<'_> {
             "failure": self.failure(),
             "venue_agrees": self.venue_agrees(),
             "venue": {
-                "open_orders": summary.truth.open_orders.len(),
-                "fills": summary.truth.fills,
-                "wallet": summary.truth.wallet.to_string(),
+                "open_orders": summary.truth.as_ref().map(|truth| truth.open_orders.len()),
+                "fills": summary.truth.as_ref().and_then(|truth| truth.fills),
+                "wallet": summary.truth.as_ref().map(|truth| truth.wallet.to_string()),
             },
             "data": (0..self.captures.len()).map(data).collect::<Vec<_>>(),
             "quoted": tally.quoted(),

@@ -90,8 +90,9 @@ fn equal_seeds_give_equal_runs_and_others_do_not() {
     let (other, _) = session(2, Faults::none(), None);
     assert_eq!(first.state_hash, second.state_hash);
     assert_ne!(first.state_hash, other.state_hash);
-    assert!(first.truth.fills > 0, "nothing traded, nothing proved");
-    assert!(first.truth.open_orders.is_empty());
+    let truth = first.truth.as_ref().unwrap();
+    assert!(truth.fills.unwrap() > 0, "nothing traded, nothing proved");
+    assert!(truth.open_orders.is_empty());
 }
 
 #[test]

@@ -2,10 +2,8 @@
 //! of the host hold for both because there is no other way out.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
-use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -99,7 +97,7 @@ impl Dialer {
             let place = Place::of(base).ok_or_else(|| NetError::Address(base.to_owned()))?;
             let via = proxies
                 .via(&place)
-                .map_err(|bad| NetError::Proxy { source: bad.source, reason: bad.reason })?;
+                .map_err(|bad| NetError::Proxy { setting: bad.setting, reason: bad.reason })?;
             places.insert(place, via);
         }
         let tls = tls::connector(config.ca_file.as_deref())?;
@@ -123,31 +121,30 @@ impl Dialer {
     }
 
     async fn tunnel(&self, place: &Place, via: &Via) -> Result<Tcp, String> {
-        let proxy = match via {
-            Via::Direct => return self.connect(place).await,
-            Via::Http { proxy, .. } | Via::Socks { proxy, .. } => proxy,
-        };
-        let failed = |reason: String| format!("proxy {proxy}: {reason}");
-        let ready = Connected(Some(TokioIo::new(self.connect(proxy).await.map_err(failed)?)));
-        let wanted: Uri = format!("http://{place}/").parse().map_err(|_| "bad host".to_owned())?;
-        let through = match via {
-            Via::Http { auth, .. } => {
-                let mut tunnel = Tunnel::new(Uri::default(), ready);
+        match via {
+            Via::Direct => self.connect(place).await,
+            Via::Http { proxy, auth } => {
+                let mut tunnel = Tunnel::new(Uri::default(), self.reach(proxy).await?);
                 if let Some(auth) = auth {
                     tunnel = tunnel.with_auth(auth.clone());
                 }
-                tunnel.call(wanted).await.map_err(|error| error.to_string())
+                let through = tunnel.call(beyond(place)?).await;
+                Ok(through.map_err(|error| told(proxy, &error))?.into_inner())
             }
-            Via::Socks { auth, .. } => {
-                let mut socks = SocksV5::new(Uri::default(), ready);
+            Via::Socks { proxy, auth } => {
+                let mut socks = SocksV5::new(Uri::default(), self.reach(proxy).await?);
                 if let Some((user, password)) = auth {
                     socks = socks.with_auth(user.clone(), password.clone());
                 }
-                socks.call(wanted).await.map_err(|error| error.to_string())
+                let through = socks.call(beyond(place)?).await;
+                Ok(through.map_err(|error| told(proxy, &error))?.into_inner())
             }
-            Via::Direct => return Err(failed("not wanted".to_owned())),
-        };
-        Ok(through.map_err(failed)?.into_inner())
+        }
+    }
+
+    async fn reach(&self, proxy: &Place) -> Result<Connected, String> {
+        let connected = self.connect(proxy).await;
+        Ok(Connected(Some(TokioIo::new(connected.map_err(|reason| told(proxy, &reason))?))))
     }
 
     /// Tries the addresses of a host in turn.
@@ -161,16 +158,21 @@ impl Dialer {
                     Ok(()) => return Ok(Tcp::new(stream)),
                     Err(error) => failure = error.to_string(),
                 },
-                Ok(Err(error)) => failure = told(address, &error.to_string()),
-                Err(_) => failure = told(address, "no answer"),
+                Ok(Err(error)) => failure = format!("cannot connect to {}: {error}", address.ip()),
+                Err(_) => failure = format!("cannot connect to {}: no answer", address.ip()),
             }
         }
         Err(failure)
     }
 }
 
-fn told(address: SocketAddr, what: &str) -> String {
-    format!("cannot connect to {}: {what}", address.ip())
+fn told(proxy: &Place, what: &dyn fmt::Display) -> String {
+    format!("proxy {proxy}: {what}")
+}
+
+/// What a proxy is asked for.
+fn beyond(place: &Place) -> Result<Uri, String> {
+    format!("http://{place}/").parse().map_err(|_| "not a host that a proxy could reach".to_owned())
 }
 
 /// Small messages leave at once, and a peer that vanished is noticed.

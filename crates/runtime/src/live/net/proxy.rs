@@ -47,7 +47,7 @@ pub(super) struct Proxies {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadProxy {
     /// Where it is set.
-    pub(super) source: &'static str,
+    pub(super) setting: &'static str,
     /// What is wrong.
     pub(super) reason: &'static str,
 }
@@ -73,17 +73,17 @@ impl Proxies {
         if let Some(text) = &self.configured {
             return parse("exchange.proxy", text);
         }
-        let (source, own) =
+        let (setting, own) =
             if place.tls { ("HTTPS_PROXY", &self.https) } else { ("HTTP_PROXY", &self.http) };
-        let (source, text) = match (own, &self.all) {
-            (Some(text), _) => (source, text),
+        let (setting, text) = match (own, &self.all) {
+            (Some(text), _) => (setting, text),
             (None, Some(text)) => ("ALL_PROXY", text),
             (None, None) => return Ok(Via::Direct),
         };
         if is_loopback(&place.host) || self.excludes(place) {
             return Ok(Via::Direct);
         }
-        parse(source, text)
+        parse(setting, text)
     }
 
     fn excludes(&self, place: &Place) -> bool {
@@ -98,8 +98,8 @@ impl Proxies {
     }
 }
 
-fn parse(source: &'static str, text: &str) -> Result<Via, BadProxy> {
-    let bad = |reason| BadProxy { source, reason };
+fn parse(setting: &'static str, text: &str) -> Result<Via, BadProxy> {
+    let bad = |reason| BadProxy { setting, reason };
     let any = Uri::from_static("http://venue/");
     let intercept: Intercept = Matcher::builder()
         .all(text)
@@ -139,7 +139,7 @@ mod tests {
                 format!("http {} {:?}", proxy.authority(), auth.map(|auth| auth.is_sensitive()))
             }
             Ok(Via::Socks { proxy, auth }) => format!("socks {} {auth:?}", proxy.authority()),
-            Err(bad) => format!("{}: {}", bad.source, bad.reason),
+            Err(bad) => format!("{}: {}", bad.setting, bad.reason),
         }
     }
 
@@ -166,7 +166,11 @@ mod tests {
                 "direct",
             ),
             (
-                Proxies { https: some("http://p"), none: some("ance.com, 10.0.0.0/8"), ..proxies() },
+                Proxies {
+                    https: some("http://p"),
+                    none: some("ance.com, 10.0.0.0/8"),
+                    ..proxies()
+                },
                 venue,
                 "http p:80 None",
             ),
