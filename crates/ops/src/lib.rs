@@ -3,6 +3,7 @@
 pub mod api;
 pub mod config;
 pub mod console;
+pub mod link;
 pub mod logging;
 pub mod metrics;
 pub mod recorder;

@@ -9,6 +9,7 @@ use market::{BookStatus, Instrument, Level, Nanos, Side, Usd};
 use quoting::Quotes;
 use serde::Serialize;
 
+use crate::link::LinkView;
 use crate::recorder::{AlertRecord, FillRecord, PnlPoint, Shared};
 
 /// The whole picture: answer of `/api/status` and of every `status` event of the stream.
@@ -46,6 +47,9 @@ pub struct StatusView {
     pub pnl: PnlJson,
     /// One per instrument.
     pub desks: Vec<DeskJson>,
+    /// The link to a real venue; not there in paper trading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkView>,
 }
 
 /// Answer of `/api/risk/status`, and part of the status.
@@ -404,6 +408,7 @@ impl StatusView {
             risk: RiskView::new(snapshot),
             pnl: PnlJson::new(&snapshot.pnl),
             desks: snapshot.desks.iter().map(DeskJson::new).collect(),
+            link: shared.link().map(|link| (*link).clone()),
         })
     }
 }

@@ -173,8 +173,7 @@ impl Account {
             }
         }
         let id = io.open(url);
-        self.socket =
-            Some(Socket { id, since: io.now, open: false, heard: io.now, pinged: false });
+        self.socket = Some(Socket { id, since: io.now, open: false, heard: io.now, pinged: false });
     }
 
     pub(crate) fn opened(&mut self, io: &mut Io<'_>, id: SocketId) {
@@ -297,7 +296,10 @@ impl Account {
             UserEvent::MultiAssets { on: true } => {
                 let what = market::venue::Obstacle::Account;
                 io.out.push(Effect::Report(VenueReport::Obstacle { what, holds: true }));
-                io.log(Level::Error, "somebody turned multi-assets mode on; turn it off and restart");
+                io.log(
+                    Level::Error,
+                    "somebody turned multi-assets mode on; turn it off and restart",
+                );
             }
             UserEvent::TriggerReject { symbol, reason, .. } => {
                 io.log(Level::Warn, format!("{symbol}: a conditional order failed: {reason}"));

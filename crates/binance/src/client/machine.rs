@@ -303,7 +303,8 @@ impl Client {
     /// Asks what the client itself wants to know.
     fn ask(&mut self, io: &mut Io<'_>) {
         let requests = &mut self.requests;
-        if requests.wants_time(io.now) && !requests.is_busy(|what| matches!(what, Ticket::Time(_))) {
+        if requests.wants_time(io.now) && !requests.is_busy(|what| matches!(what, Ticket::Time(_)))
+        {
             // Without budget it is asked a little later; the estimate ages slowly.
             let _ = requests.send(io, rest::server_time(), Ticket::Time(io.now));
         }
@@ -344,7 +345,8 @@ impl Client {
             let offset = Duration::from_nanos(offset.unsigned_abs());
             let limit = self.config.clock_limit;
             // Once beyond the limit, it must come back by a fifth.
-            let limit = if self.obstacles.contains(&Obstacle::Clock) { limit * 4 / 5 } else { limit };
+            let limit =
+                if self.obstacles.contains(&Obstacle::Clock) { limit * 4 / 5 } else { limit };
             self.hold(io, Obstacle::Clock, offset > limit);
         }
         self.tell_resync(io);
@@ -354,7 +356,8 @@ impl Client {
         let news = if holds { self.obstacles.insert(what) } else { self.obstacles.remove(&what) };
         if news {
             io.out.push(Effect::Report(VenueReport::Obstacle { what, holds }));
-            let (level, is) = if holds { (Level::Error, "holds") } else { (Level::Info, "is over") };
+            let (level, is) =
+                if holds { (Level::Error, "holds") } else { (Level::Info, "is over") };
             io.log(level, format!("obstacle {} {is}", what.name()));
         }
     }
@@ -445,12 +448,7 @@ impl Client {
         }
     }
 
-    fn answered(
-        &mut self,
-        io: &mut Io<'_>,
-        id: RequestId,
-        reply: Result<HttpReply, NoAnswer>,
-    ) {
+    fn answered(&mut self, io: &mut Io<'_>, id: RequestId, reply: Result<HttpReply, NoAnswer>) {
         let Some(Done { what, result }) = self.requests.answered(io, id, reply) else { return };
         if let Err(failure) = &result
             && !matches!(what, Ticket::Farewell | Ticket::Time(_) | Ticket::Depth | Ticket::Key)
@@ -504,7 +502,10 @@ impl Client {
         let same = row.is_some_and(|row| row.instrument(InstrumentId(0)).is_ok_and(|i| i == *ours));
         let trading = row.is_some_and(crate::replies::SymbolInfo::is_trading);
         if !same {
-            io.log(Level::Error, "the contract's rules have changed: restart to trade by the new ones");
+            io.log(
+                Level::Error,
+                "the contract's rules have changed: restart to trade by the new ones",
+            );
         }
         let limits = info.rate_limits;
         self.requests.budget.set_limits(&limits);

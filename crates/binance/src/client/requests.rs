@@ -135,10 +135,10 @@ impl<T: Clone> Requests<T> {
             Purpose::Trade if now < self.ease_until => {
                 Err(WaitUntil { until: self.ease_until, why: crate::limits::Wait::Blocked })
             }
-            _ => self.budget.try_spend(server, request).map_err(|wait| WaitUntil {
-                until: self.clock.local_time(wait.until),
-                ..wait
-            }),
+            _ => self
+                .budget
+                .try_spend(server, request)
+                .map_err(|wait| WaitUntil { until: self.clock.local_time(wait.until), ..wait }),
         };
         if paid.is_err() {
             self.stats.withheld += 1;
@@ -150,7 +150,12 @@ impl<T: Clone> Requests<T> {
     ///
     /// # Errors
     /// [`WaitUntil`] when budget or venue forbid it; nothing was sent.
-    pub(crate) fn send(&mut self, io: &mut Io<'_>, request: Request, what: T) -> Result<(), WaitUntil> {
+    pub(crate) fn send(
+        &mut self,
+        io: &mut Io<'_>,
+        request: Request,
+        what: T,
+    ) -> Result<(), WaitUntil> {
         self.spend(io.now, &request)?;
         self.post(io, Attempt { request, what, tries: 0, resent: false });
         Ok(())
@@ -245,7 +250,12 @@ impl<T: Clone> Requests<T> {
         self.failed(io, attempt, Failure { error: VenueError { code: None, message }, verdict })
     }
 
-    fn failed(&mut self, io: &mut Io<'_>, attempt: Attempt<T>, failure: Failure) -> Option<Done<T>> {
+    fn failed(
+        &mut self,
+        io: &mut Io<'_>,
+        attempt: Attempt<T>,
+        failure: Failure,
+    ) -> Option<Done<T>> {
         self.heed(io.now, &failure.verdict);
         if let Some(after) = self.again(&attempt, &failure.verdict) {
             self.stats.retried += 1;

@@ -398,12 +398,7 @@ impl Desk {
         ctx.alert(AlertLevel::Error, AlertKind::Drift, message);
     }
 
-    fn compare_orders(
-        &mut self,
-        ctx: &mut Context<'_>,
-        asked: Nanos,
-        state: &AccountState,
-    ) {
+    fn compare_orders(&mut self, ctx: &mut Context<'_>, asked: Nanos, state: &AccountState) {
         let listed = |id: ClientOrderId| state.open_orders.iter().any(|o| o.client_id == Some(id));
         let missing: Vec<ClientOrderId> = self
             .orders

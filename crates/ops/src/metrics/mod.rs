@@ -4,6 +4,7 @@
 //! Every series is there from the start, at zero, so that `rate()` sees the first event. A price or
 //! time of zero means there is none.
 
+mod link;
 mod meters;
 mod process;
 mod samples;
@@ -43,6 +44,7 @@ impl Metrics {
         let mut families = self.shared.meters().registry().gather();
         families.extend(snapshot::families(&self.shared));
         families.extend(process::families(&self.shared));
+        families.extend(link::families(&self.shared));
         // A family without a series would end the rendering.
         families.retain(|family| !family.get_metric().is_empty());
         families.sort_by(|a, b| a.name().cmp(b.name()));

@@ -20,6 +20,7 @@ use market::{Instrument, InstrumentId, Nanos, Position, Usd};
 
 pub use ring::Ring;
 
+use crate::link::LinkView;
 use crate::metrics::{Meters, Metrics};
 use log::RiskLog;
 
@@ -136,6 +137,7 @@ pub struct Shared {
     clock: fn() -> Nanos,
     started: Nanos,
     published: ArcSwapOption<Published>,
+    link: ArcSwapOption<LinkView>,
     last_turn: AtomicU64,
     reload: Reload,
     fills: Ring<FillRecord>,
@@ -182,6 +184,11 @@ impl Shared {
     /// The latest snapshot; `None` before the first.
     pub fn published(&self) -> Option<Arc<Published>> {
         self.published.load_full()
+    }
+
+    /// The link to the venue; `None` in paper trading and before the first look.
+    pub fn link(&self) -> Option<Arc<LinkView>> {
+        self.link.load_full()
     }
 
     /// Wall clock at the end of the last turn; `None` before the first.
@@ -263,6 +270,7 @@ impl Recorder {
             clock: config.clock,
             started,
             published: ArcSwapOption::empty(),
+            link: ArcSwapOption::empty(),
             last_turn: AtomicU64::new(0),
             reload: Reload { succeeded: AtomicU8::new(1), at: AtomicU64::new(started.0) },
             fills: Ring::with_capacity(FILLS_KEPT),
@@ -334,6 +342,11 @@ impl Recorder {
         self.alerts.flush(&self.shared.alerts);
         let at = self.shared.now();
         self.shared.published.store(Some(Arc::new(Published { snapshot, at })));
+    }
+
+    /// Publishes the state of the link to the venue; call it about once a second.
+    pub fn link(&mut self, link: LinkView) {
+        self.shared.link.store(Some(Arc::new(link)));
     }
 
     /// Counts one turn of the loop: how long it took and how many facts it absorbed.

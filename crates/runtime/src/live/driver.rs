@@ -128,7 +128,8 @@ impl Session {
     async fn trade(&mut self, observer: &mut dyn Observer) {
         self.client.start(self.now, &mut self.effects);
         self.carry_out(observer);
-        while !self.stopping.is_some_and(|limit| self.turn.engine().is_done() || self.now >= limit) {
+        while !self.stopping.is_some_and(|limit| self.turn.engine().is_done() || self.now >= limit)
+        {
             self.gather(observer).await;
             self.step(observer);
         }

@@ -2,5 +2,7 @@
 
 mod faults;
 mod flow;
+mod loopback;
 mod market;
 mod sessions;
+mod venue_faults;

@@ -25,7 +25,7 @@ use super::wire::LastRead;
 use super::{AGENT, Limits};
 use crate::clock::{self, Stopwatch};
 
-/// Largest body of an answer; the longest one, the list of all instruments, has two.
+/// Largest body of an answer; the longest one, the list of all instruments, has a few megabytes.
 const BODY_MAX: usize = 32 * 1024 * 1024;
 /// A connection is not used again after this long: servers close idle ones after a minute or more,
 /// and a request that crosses the closing is in doubt.
@@ -54,7 +54,7 @@ enum Attempt {
     Answered(Nanos, HttpReply),
     Lost(String),
     /// The connection had ended before; nothing was written.
-    Unsent(Request<Full<Bytes>>, String),
+    Unsent(Box<Request<Full<Bytes>>>, String),
 }
 
 impl Http {
@@ -94,7 +94,7 @@ impl Http {
                     return self.keep(place, connection).await;
                 }
                 // Nothing left this machine, so another connection is no second attempt.
-                Ok(Attempt::Unsent(back, _)) if used => request = back,
+                Ok(Attempt::Unsent(back, _)) if used => request = *back,
                 Ok(Attempt::Unsent(_, reason)) => {
                     return tell(clock::now(), Err(not_sent(place, reason)));
                 }
@@ -158,7 +158,7 @@ async fn attempt(connection: &mut Connection, request: Request<Full<Bytes>>) -> 
         Ok(response) => response,
         Err(mut error) => {
             return match error.take_message() {
-                Some(request) => Attempt::Unsent(request, error.into_error().to_string()),
+                Some(request) => Attempt::Unsent(Box::new(request), error.into_error().to_string()),
                 None => Attempt::Lost(error.into_error().to_string()),
             };
         }
