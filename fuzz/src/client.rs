@@ -65,7 +65,7 @@ pub fn ws_reply(data: &[u8]) {
             log.note(order.open_order(&eth));
         }
         if let Some(rows) = log.note(PositionRow::list_of(result)) {
-            rows.iter().for_each(|row| drop(log.note(row.position(&eth))));
+            log.note(rows.iter().map(|row| row.position(&eth)).collect::<Result<Vec<_>, _>>());
         }
         log.note(AccountReply::of(result));
         log.note(AssetRow::balance_of(result));
@@ -91,7 +91,7 @@ pub fn rest_reply(data: &[u8]) {
         log.note(trade.fill(&eth, None, market::Qty::ZERO));
     }
     if let Some(rows) = log.note(PositionRow::decode_list(data)) {
-        rows.iter().for_each(|row| drop(log.note(row.position(&eth))));
+        log.note(rows.iter().map(|row| row.position(&eth)).collect::<Result<Vec<_>, _>>());
         let _ = one_way(&rows, "ETHUSDC");
     }
     if let Some(account) = log.note(AccountReply::decode(data)) {

@@ -79,7 +79,8 @@ pub fn capture(data: &[u8]) {
 
 /// The bytes a segment starts with: up to the header, and with it.
 fn segment_start() -> Vec<u8> {
-    let dir = Scratch::new("session").0;
+    let scratch = Scratch::new("session");
+    let dir = &scratch.0;
     let header = Header {
         program: "fuzz".to_owned(),
         session: 7,
@@ -92,11 +93,11 @@ fn segment_start() -> Vec<u8> {
             desks: Vec::new(),
         },
     };
-    let keep = Retention { sessions: 1, ..Retention::default() };
-    let writer = Writer::create(&dir, header, Durability::Frame, keep).expect("a new session");
+    let keep = Retention { total_bytes: None, ..Retention::default() };
+    let writer = Writer::create(dir, header, Durability::EachBatch, keep).expect("a new session");
     let bytes = fs::read(writer.dir().join("000001.mmj")).expect("its first segment");
     drop(writer);
-    let _ = fs::remove_dir_all(&dir);
+    let _ = fs::remove_dir_all(dir);
     bytes
 }
 

@@ -7,7 +7,7 @@ use market::{Book, Instrument, InstrumentId, MarketEvent, MarketKind, Nanos};
 
 pub(crate) const RECV: Nanos = Nanos(1_791_000_000_000_000_000);
 
-pub(crate) fn instrument(id: u32, symbol: &str) -> Instrument {
+pub(crate) fn instrument(id: u16, symbol: &str) -> Instrument {
     Instrument::known(InstrumentId(id), symbol).expect("a known symbol")
 }
 
@@ -68,7 +68,7 @@ fn keep(book: &mut Book, event: &MarketEvent) {
             book.apply_diff(event.ts_event, diff);
         }
         MarketKind::Ticker(ticker) => {
-            book.apply_ticker(event.ts_event, ticker);
+            book.apply_ticker(event.ts_event, *ticker);
         }
         MarketKind::Trade(_) | MarketKind::Mark(_) | MarketKind::FeedUp | MarketKind::FeedDown => {}
     }

@@ -4,13 +4,19 @@
 
 use std::time::Duration;
 
+use binance::replies::{OrderStatus, Owner};
 use binance::rest::{self, Stamp};
+use binance::user_stream::{Execution, Fee, OrderUpdate};
 use binance::ws_api::Auth;
 use binance::{Credentials, UserEvent};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use market::venue::{NewOrder, OrderKind, TimeInForce};
-use market::{ClientOrderId, Instrument, InstrumentId, Nanos, Price, Qty, Side};
+use market::{
+    ClientOrderId, Decimal, Instrument, InstrumentId, Nanos, Price, Qty, Side, TradeId,
+    VenueOrderId,
+};
+use serde::Deserialize;
 
 fn main() {
     divan::main();
@@ -47,20 +53,125 @@ fn ed25519() -> Credentials {
     Credentials::ed25519(&"k".repeat(64), key).unwrap()
 }
 
-#[divan::bench]
-fn order_event_to_reports(bencher: Bencher<'_, '_>) {
-    let eth = eth();
-    bencher.counter(BytesCount::of_str(EVENT)).bench(|| {
-        let event = UserEvent::decode(black_box(EVENT.as_bytes())).unwrap();
-        event.reports(&eth).unwrap()
-    });
+/// An order event to what it says: the scanner, our general parser, and what one would write by hand.
+mod order_event {
+    use super::*;
+
+    #[divan::bench]
+    fn scanner(bencher: Bencher<'_, '_>) {
+        bencher
+            .counter(BytesCount::of_str(EVENT))
+            .bench(|| OrderUpdate::decode_by_scanner(black_box(EVENT.as_bytes())).unwrap());
+    }
+
+    #[divan::bench]
+    fn serde_general(bencher: Bencher<'_, '_>) {
+        bencher
+            .counter(BytesCount::of_str(EVENT))
+            .bench(|| OrderUpdate::decode_by_serde(black_box(EVENT.as_bytes())).unwrap());
+    }
+
+    #[divan::bench]
+    fn serde_typed(bencher: Bencher<'_, '_>) {
+        assert_eq!(typed(EVENT), OrderUpdate::decode_by_scanner(EVENT.as_bytes()).unwrap());
+        bencher.counter(BytesCount::of_str(EVENT)).bench(|| typed(black_box(EVENT)));
+    }
+
+    #[divan::bench]
+    fn serde_typed_texts_only(bencher: Bencher<'_, '_>) {
+        bencher.counter(BytesCount::of_str(EVENT)).bench(|| {
+            let parsed: TypedEvent<'_> = serde_json::from_str(black_box(EVENT)).unwrap();
+            black_box(&parsed);
+        });
+    }
+
+    #[divan::bench]
+    fn frame_to_reports(bencher: Bencher<'_, '_>) {
+        let eth = eth();
+        bencher.counter(BytesCount::of_str(EVENT)).bench(|| {
+            let event = UserEvent::decode(black_box(EVENT.as_bytes())).unwrap();
+            event.reports(&eth).unwrap()
+        });
+    }
 }
 
-#[divan::bench]
-fn order_event_by_serde_value(bencher: Bencher<'_, '_>) {
-    bencher
-        .counter(BytesCount::of_str(EVENT))
-        .bench(|| serde_json::from_str::<serde_json::Value>(black_box(EVENT)).unwrap());
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "parsed, not read")]
+struct TypedEvent<'a> {
+    e: &'a str,
+    #[serde(rename = "T")]
+    transaction_time: u64,
+    #[serde(rename = "E")]
+    event_time: u64,
+    #[serde(borrow)]
+    o: TypedOrder<'a>,
+}
+
+/// Only what is used: the other fields of an order are passed over.
+#[derive(Deserialize)]
+struct TypedOrder<'a> {
+    s: &'a str,
+    c: &'a str,
+    #[serde(rename = "S")]
+    side: &'a str,
+    o: &'a str,
+    f: &'a str,
+    q: &'a str,
+    p: &'a str,
+    x: &'a str,
+    #[serde(rename = "X")]
+    status: &'a str,
+    i: i64,
+    l: &'a str,
+    z: &'a str,
+    #[serde(rename = "L")]
+    last_price: &'a str,
+    n: &'a str,
+    #[serde(rename = "N")]
+    fee_asset: &'a str,
+    #[serde(rename = "T")]
+    time: u64,
+    t: i64,
+    m: bool,
+    #[serde(rename = "R")]
+    reduce_only: bool,
+    rp: &'a str,
+    er: &'a str,
+}
+
+fn typed(frame: &str) -> OrderUpdate {
+    let event: TypedEvent<'_> = serde_json::from_str(frame).unwrap();
+    let order = &event.o;
+    let decimal = |text: &str| -> Decimal { text.parse().unwrap() };
+    let amount = decimal(order.n);
+    OrderUpdate {
+        symbol: order.s.to_owned(),
+        owner: Owner::of(order.c),
+        venue_id: VenueOrderId(order.i),
+        side: if order.side == "BUY" { Side::Buy } else { Side::Sell },
+        execution: match order.x {
+            "TRADE" => Execution::Trade,
+            "NEW" => Execution::New,
+            "CANCELED" => Execution::Canceled,
+            other => Execution::Unknown(other.to_owned()),
+        },
+        status: OrderStatus::of(order.status),
+        kind: order.o.to_owned(),
+        tif: order.f.to_owned(),
+        price: decimal(order.p),
+        qty: decimal(order.q),
+        filled: decimal(order.z),
+        last_price: decimal(order.last_price),
+        last_qty: decimal(order.l),
+        trade_id: (order.t > 0).then_some(TradeId(order.t)),
+        fee: (amount != Decimal::ZERO).then(|| Fee { asset: order.fee_asset.to_owned(), amount }),
+        realized: Some(decimal(order.rp)),
+        maker: order.m,
+        reduce_only: order.reduce_only,
+        expiry: order.er.parse().ok(),
+        time: Nanos::from_millis(order.time),
+        ts_event: Nanos::from_millis(event.event_time),
+    }
 }
 
 #[divan::bench]

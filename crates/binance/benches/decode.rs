@@ -21,11 +21,13 @@ fn main() {
     divan::main();
 }
 
-/// Frames of one kind, and the snapshot that depth starts from.
+/// Frames of each kind, and the snapshot that depth starts from.
+#[derive(Default)]
 struct Frames {
     depth: Vec<Vec<u8>>,
     ticker: Vec<Vec<u8>>,
     trade: Vec<Vec<u8>>,
+    agg_trade: Vec<Vec<u8>>,
     snapshot: Option<Vec<u8>>,
 }
 
@@ -46,7 +48,7 @@ fn capture() -> PathBuf {
 }
 
 fn recorded(file: File) -> Frames {
-    let mut frames = Frames { depth: vec![], ticker: vec![], trade: vec![], snapshot: None };
+    let mut frames = Frames::default();
     for line in BufReader::new(flate2::read::MultiGzDecoder::new(file)).lines() {
         let line = line.unwrap();
         let frame = line.split_once(' ').unwrap().1;
@@ -61,7 +63,19 @@ fn recorded(file: File) -> Frames {
         };
         kind.push(frame.as_bytes().to_vec());
     }
+    frames.agg_trade = frames.trade.iter().map(|trade| aggregated(trade)).collect();
     frames
+}
+
+/// A recorded trade as the aggregate stream tells it today; that stream was not recorded.
+fn aggregated(trade: &[u8]) -> Vec<u8> {
+    let trade: Combined<'_, TypedTrade<'_>> = serde_json::from_slice(trade).unwrap();
+    let TypedTrade { event_time, transaction_time, t, p, q, m, .. } = trade.data;
+    format!(
+        r#"{{"stream":"btcusdt@aggTrade","data":{{"e":"aggTrade","E":{event_time},"a":{},"s":"BTCUSDT","p":"{p}","q":"{q}","nq":"{q}","f":{t},"l":{t},"T":{transaction_time},"m":{m},"st":1}}}}"#,
+        t / 2
+    )
+    .into_bytes()
 }
 
 fn made_up() -> Frames {
@@ -92,11 +106,13 @@ fn made_up() -> Frames {
             r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":{i},"p":"61800.30","q":"0.006","X":"MARKET","m":false}}}}"#
         )
     };
+    let trades: Vec<_> = (0..2_000).map(|i| trade(i).into_bytes()).collect();
     let many = |frame: &dyn Fn(u64) -> String| (0..2_000).map(|i| frame(i).into_bytes()).collect();
     Frames {
         depth: many(&depth),
         ticker: many(&ticker),
-        trade: many(&trade),
+        agg_trade: trades.iter().map(|trade| aggregated(trade)).collect(),
+        trade: trades,
         snapshot: Some(
             br#"{"lastUpdateId":5,"bids":[["61700.00","1"]],"asks":[["61700.10","1"]]}"#.to_vec(),
         ),
@@ -167,6 +183,7 @@ macro_rules! scenarios {
 scenarios!(depth, TypedDepth<'_>);
 scenarios!(ticker, TypedTicker<'_>);
 scenarios!(trade, TypedTrade<'_>);
+scenarios!(agg_trade, TypedAggTrade<'_>);
 
 /// Decoding, synchronising and applying every change: what a depth frame costs until the book holds
 /// it.
@@ -280,6 +297,24 @@ struct TypedTrade<'a> {
     m: bool,
 }
 
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "parsed, not read")]
+struct TypedAggTrade<'a> {
+    e: &'a str,
+    #[serde(rename = "E")]
+    event_time: u64,
+    a: i64,
+    s: &'a str,
+    p: &'a str,
+    q: &'a str,
+    nq: &'a str,
+    f: i64,
+    l: i64,
+    #[serde(rename = "T")]
+    transaction_time: u64,
+    m: bool,
+}
+
 fn level(instrument: &Instrument, price: &str, qty: &str) -> Level {
     let price = instrument.price(price.parse().unwrap()).unwrap();
     Level { price, qty: instrument.qty(qty.parse().unwrap()).unwrap() }
@@ -315,5 +350,13 @@ impl TypedTrade<'_> {
         let Level { price, qty } = level(instrument, self.p, self.q);
         let aggressor = if self.m { Side::Sell } else { Side::Buy };
         MarketKind::Trade(Trade { id: self.t, price, qty, aggressor })
+    }
+}
+
+impl TypedAggTrade<'_> {
+    fn convert(&self, instrument: &Instrument) -> MarketKind {
+        let Level { price, qty } = level(instrument, self.p, self.q);
+        let aggressor = if self.m { Side::Sell } else { Side::Buy };
+        MarketKind::Trade(Trade { id: self.a, price, qty, aggressor })
     }
 }

@@ -74,6 +74,14 @@ pub struct SimExchange {
 impl SimExchange {
     /// An exchange that opens at `config.start` with its crowd already quoting.
     pub fn new(config: SimConfig) -> Self {
+        Self::with(config, |_, _| {})
+    }
+
+    /// The same, with a book that `prepare` may fill before the crowd comes.
+    pub(crate) fn with(
+        config: SimConfig,
+        prepare: impl FnOnce(&mut Venue, &mut OrderBook),
+    ) -> Self {
         let price = FinePrice::from_decimal(config.start_price);
         let terms = Terms {
             instrument: config.instrument.clone(),
@@ -94,6 +102,7 @@ impl SimExchange {
             ready: Vec::new(),
             events: Vec::new(),
         };
+        prepare(&mut machine.venue, &mut machine.book);
         machine.crowd.seed_book(config.start, &mut machine.venue, &mut machine.book);
         machine.publisher.diff(&mut machine.book);
         machine

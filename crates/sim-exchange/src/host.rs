@@ -21,8 +21,10 @@ macro_rules! host {
             /// From now on every report to every account is kept for
             #[doc = concat!("[`", stringify!($machine), "::take_events`],")]
             /// and nothing is sent to a trader over the delayed wire.
+            /// Orders and fills that are over are not kept any more: whoever reads the reports
+            /// knows them.
             pub fn keep_all_reports(&mut self) {
-                self.venue.keeps_all = true;
+                self.venue.keep_all();
             }
 
             /// Opens an account with this much in its wallet, unless it exists.
@@ -67,6 +69,17 @@ macro_rules! host {
             /// The venue's margin price; zero until known.
             pub fn mark_price(&self) -> FinePrice {
                 self.venue.mark
+            }
+
+            /// Pays funding at this rate now, in addition to what is due anyway.
+            pub fn pay_funding(&mut self, rate: Rate) {
+                self.venue.pay_funding(rate);
+                self.settle(self.now);
+            }
+
+            /// The number of the last trade.
+            pub fn last_trade(&self) -> i64 {
+                self.venue.next_trade - 1
             }
 
             /// Takes over every account whose margin balance no longer covers this share of its

@@ -10,7 +10,8 @@
 //! it does with each command), `gate` (what it accepts), `matching` (trades and fills), `truth` (what
 //! auditors see), `latency` (the wire), `publish` (public market data), `mark` (mark price and
 //! funding), `turn` (what both machines share), `fair`, `makers` and `crowd` (everybody else),
-//! [`exchange`] and [`recorded`] (the two machines), `host` (the first one serving many accounts).
+//! [`exchange`] and [`recorded`] (the two machines), `host` (both serving many accounts), [`reopen`]
+//! (what accounts bring along from an earlier life of the venue).
 
 pub mod account;
 pub mod book;
@@ -28,6 +29,7 @@ mod matching;
 mod orders;
 mod publish;
 pub mod recorded;
+pub mod reopen;
 mod rng;
 mod truth;
 mod turn;
@@ -40,6 +42,7 @@ pub use config::{AccountId, CrowdConfig, Fees, Latency, RateLimits, RecordedConf
 pub use exchange::{Injection, SimExchange};
 pub use faults::{Faults, Ppm};
 pub use recorded::RecordedMarket;
+pub use reopen::{Holdings, Rested};
 pub use truth::{AccountEvent, Standing, Truth};
 
 /// What reaches the trader.

@@ -69,6 +69,22 @@ impl Order {
         self.qty.saturating_sub(self.filled)
     }
 
+    /// An order that rested before the venue was closed and opened again.
+    pub(crate) fn again(order: &crate::reopen::Rested) -> Self {
+        Self {
+            client_id: Some(order.client_id),
+            venue_id: order.venue_id,
+            side: order.side,
+            price: order.price,
+            tif: order.tif,
+            qty: order.qty,
+            filled: order.filled,
+            reduce_only: order.reduce_only,
+            state: State::Taking,
+            fills: Vec::new(),
+        }
+    }
+
     fn as_open(&self) -> OpenOrder {
         OpenOrder {
             client_id: self.client_id,
@@ -94,6 +110,8 @@ pub(crate) struct Account {
     names: BTreeMap<ClientOrderId, VenueOrderId>,
     fills: VecDeque<Fill>,
     windows: [(u64, u32); 2],
+    /// Whether orders and fills that are over are kept for queries.
+    remembers: bool,
 }
 
 impl Account {
@@ -107,7 +125,15 @@ impl Account {
             names: BTreeMap::new(),
             fills: VecDeque::new(),
             windows: [(0, 0); 2],
+            remembers: true,
         }
+    }
+
+    /// From now on what is over is not kept: somebody in front answers the queries.
+    pub(crate) fn forget_ended(&mut self) {
+        self.remembers = false;
+        self.ended.clear();
+        self.fills.clear();
     }
 
     /// Counts a placement or amendment; false, and not counted, when a window is full.
@@ -159,13 +185,27 @@ impl Account {
         self.open.insert(order.venue_id, order);
     }
 
-    /// Ends an order; returns it as it was last.
+    /// Ends an order; returns its owner's name for it and what was filled.
     ///
     /// # Panics
     /// When it is not open: a bug of the caller.
-    pub(crate) fn end(&mut self, now: Nanos, id: VenueOrderId, outcome: Outcome) -> &Order {
+    pub(crate) fn end(
+        &mut self,
+        now: Nanos,
+        id: VenueOrderId,
+        outcome: Outcome,
+    ) -> (Option<ClientOrderId>, Qty) {
         let mut order = self.open.remove(&id).expect("only open orders end");
         order.state = State::Ended(outcome, now);
+        let last = (order.client_id, order.filled);
+        if !self.remembers {
+            if let Some(name) = order.client_id
+                && self.names.get(&name) == Some(&id)
+            {
+                self.names.remove(&name);
+            }
+            return last;
+        }
         if self.ended.len() >= ENDED_MAX
             && let Some((_, oldest)) = self.ended.pop_first()
             && let Some(name) = oldest.client_id
@@ -173,11 +213,15 @@ impl Account {
         {
             self.names.remove(&name);
         }
-        self.ended.entry(id).or_insert(order)
+        self.ended.insert(id, order);
+        last
     }
 
     /// Notes a fill of an open order.
     pub(crate) fn note_fill(&mut self, id: VenueOrderId, fill: Fill) {
+        if !self.remembers {
+            return;
+        }
         if let Some(order) = self.open.get_mut(&id) {
             order.fills.push(fill.trade_id);
         }

@@ -118,7 +118,19 @@ impl Venue {
     /// Opens a further account, unless it exists.
     pub(crate) fn open_account(&mut self, id: AccountId, balance: Usd) {
         if let Err(index) = self.accounts.binary_search_by_key(&id, |(id, _)| *id) {
-            self.accounts.insert(index, (id, Account::new(balance, self.terms.leverage)));
+            let mut account = Account::new(balance, self.terms.leverage);
+            if self.keeps_all {
+                account.forget_ended();
+            }
+            self.accounts.insert(index, (id, account));
+        }
+    }
+
+    /// From now on every report of every account is kept, and in turn nothing that is over.
+    pub(crate) fn keep_all(&mut self) {
+        self.keeps_all = true;
+        for (_, account) in &mut self.accounts {
+            account.forget_ended();
         }
     }
 
@@ -268,8 +280,7 @@ impl Venue {
         if let State::Resting(place) = open.state {
             book.shrink(place, order, open.left());
         }
-        let ended = self.account_mut(id).end(now, order, Outcome::Canceled);
-        let (name, filled) = (ended.client_id, ended.filled);
+        let (name, filled) = self.account_mut(id).end(now, order, Outcome::Canceled);
         if let Some(client_id) = name {
             self.say(id, VenueReport::Canceled { client_id, filled }, stream);
         }
@@ -285,8 +296,7 @@ impl Venue {
         if !id.has_ledger() {
             return;
         }
-        let order = self.account_mut(id).end(now, order, Outcome::Expired);
-        let (name, filled) = (order.client_id, order.filled);
+        let (name, filled) = self.account_mut(id).end(now, order, Outcome::Expired);
         if let Some(client_id) = name {
             self.news(id, VenueReport::Expired { client_id, filled, reason });
         }

@@ -101,7 +101,8 @@ Also spelled: trader -config configs/config.yaml -check")]
     /// The simulated exchange: Binance's own REST, WebSocket, user-data and WS-API protocols on one
     /// address, for any Binance client.
     #[command(
-        after_help = "Example: trader exchange --listen 127.0.0.1:8080 --api-key k --api-secret s"
+        after_help = "Example: trader exchange --listen 127.0.0.1:8080 --api-key k --api-secret s
+         trader exchange --state data/exchange --faults faults.json --control 127.0.0.1:8081"
     )]
     Exchange(Box<Exchange>),
     /// Market data and captured messages.
@@ -182,10 +183,39 @@ pub(crate) struct Exchange {
     /// Recorded market data in place of the crowd.
     #[arg(long, value_name = "DATA")]
     pub(crate) replay: Vec<PathBuf>,
-    /// What goes wrong, as JSON (see the control address's answers for the names).
+    /// Folder in which accounts outlive the process, however it ends.
+    ///
+    /// Orders, trades, positions, balances, income, settings, listen keys and armed countdowns are
+    /// written there before they are told to anybody; the next start with the same folder goes on
+    /// with them. A countdown that has run down in between cancels at once. The market begins anew at
+    /// the last price, resting orders in it at the tail of their queues; --balance, --leverage and
+    /// the like count for accounts that are not in the folder yet. Request counters, bans and faults
+    /// are not kept, and of each account no more than the last 100,000 orders and trades.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// The key may withdraw, which a careful client refuses to run with.
+    #[arg(long)]
+    pub(crate) withdraw_enabled: bool,
+    /// The account is in hedge mode.
+    #[arg(long)]
+    pub(crate) hedge: bool,
+    /// First leverage of the account.
+    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=125))]
+    pub(crate) leverage: u32,
+    /// The account's margin is isolated.
+    #[arg(long, conflicts_with = "multi_assets")]
+    pub(crate) isolated: bool,
+    /// The account is in multi-assets mode.
+    #[arg(long)]
+    pub(crate) multi_assets: bool,
+    /// The exchange's clock is ahead by this much, or behind, e.g. `5s` or `-300ms`.
+    #[arg(long, value_name = "T", value_parser = skew, allow_hyphen_values = true)]
+    pub(crate) clock_skew: Option<i64>,
+    /// What goes wrong, as JSON; docs/FAULTS.md has every name.
     #[arg(long, value_name = "FILE")]
     pub(crate) faults: Option<PathBuf>,
-    /// Where faults can be changed while it runs.
+    /// Where faults can be changed while it runs, and things done to the exchange.
     #[arg(long, value_name = "ADDR")]
     pub(crate) control: Option<SocketAddr>,
     /// Certificate chain, PEM; serves TLS together with --tls-key.
@@ -260,6 +290,18 @@ fn span(text: &str) -> Result<Duration, String> {
     match number.checked_mul(millis) {
         Some(millis @ 1..=3_153_600_000_000) => Ok(Duration::from_millis(millis)),
         _ => Err(String::from("between 1ms and 100 years")),
+    }
+}
+
+/// Milliseconds, ahead or behind.
+fn skew(text: &str) -> Result<i64, String> {
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    match i64::try_from(span(rest)?.as_millis()) {
+        Ok(millis @ 0..=86_400_000) => Ok(sign * millis),
+        _ => Err(String::from("at most 1d")),
     }
 }
 

@@ -22,7 +22,14 @@ pub(crate) fn exchange(options: &Exchange) -> Result<u8> {
         (None, None) => String::from("secret"),
     };
     let balance: Decimal = options.balance;
-    let accounts = vec![Account::new(&options.api_key, &secret, balance)];
+    let account = Account {
+        leverage: options.leverage,
+        can_withdraw: options.withdraw_enabled,
+        hedge: options.hedge,
+        isolated: options.isolated,
+        multi_assets: options.multi_assets,
+        ..Account::new(&options.api_key, &secret, balance)
+    };
     let faults = match &options.faults {
         Some(path) => {
             let text = fs::read_to_string(path)
@@ -39,7 +46,9 @@ pub(crate) fn exchange(options: &Exchange) -> Result<u8> {
         seed: options.seed,
         replay: options.replay.clone(),
         faults,
-        ..ExchangeConfig::new(instrument, accounts)
+        state: options.state.clone(),
+        clock_skew_ms: options.clock_skew.unwrap_or(0),
+        ..ExchangeConfig::new(instrument, vec![account])
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -6,6 +6,7 @@ mod cli;
 mod data;
 mod exchange;
 mod folder;
+mod link;
 mod output;
 mod remote;
 mod replay;

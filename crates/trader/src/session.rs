@@ -14,7 +14,7 @@ use ops::api::Token;
 use ops::config::{Config, Mode};
 use ops::logging::{Console, LogHandle};
 use ops::recorder::{Build, LogStats, Recorder, RecorderConfig};
-use runtime::{Pace, Paper, SessionError, Summary, Venue};
+use runtime::{Live, Observer, Pace, Paper, SessionError, Summary, Venue};
 use sim_exchange::{RecordedMarket, SimExchange};
 
 use crate::cli::Demo;
@@ -24,7 +24,7 @@ use crate::server::{self, Desk, Server, Sockets, Source};
 use crate::signals::{Hangup, Signals};
 use crate::summary::Report;
 use crate::tally::{Glue, Tally, progress_bar};
-use crate::{FAILED, FINE, build, on_thread};
+use crate::{FAILED, FINE, build, live, on_thread};
 
 /// The demo's configuration.
 const DEMO: &str = include_str!("../../../configs/demo.yaml");
@@ -46,11 +46,11 @@ const CONTROLS_MAX: usize = 64;
 
 /// Why the demo does not take `mode: live`.
 const NO_LIVE_DEMO: &str = "mode: live is not for the demo, which trades on paper only; \
-    `trader run --config FILE` is for trading, once this build has a venue client";
+    trade with `trader run --config FILE`";
 
 /// A request to trade that this build or configuration cannot grant.
 #[derive(Debug)]
-pub(crate) struct Refused(String);
+pub(crate) struct Refused(pub(crate) String);
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -110,14 +110,15 @@ pub(crate) fn demo(options: &Demo) -> Result<u8> {
     plan.run()
 }
 
-/// `trader run`: the market maker as configured.
-pub(crate) fn run(path: &Path) -> Result<u8> {
+/// `trader run`: the market maker as configured. `arm` is the operator's word that real money may be
+/// traded with.
+pub(crate) fn run(path: &Path, arm: bool) -> Result<u8> {
     let config = ops::config::load(path, &ops::config::process_env)?;
     if config.mode == Mode::Live {
-        return Err(anyhow::Error::new(Refused(format!(
-            "{}: mode: live needs the venue client, which this build does not have; set mode: paper",
-            path.display()
-        ))));
+        live::armed(&config, arm).map_err(|missing| {
+            let missing = missing.join("\n  ");
+            anyhow::Error::new(Refused(format!("{}: not armed:\n  {missing}", path.display())))
+        })?;
     }
     let plan = Plan {
         config,
@@ -165,10 +166,42 @@ struct Front {
     folder: Folder,
 }
 
+/// What is traded against, and how.
+enum Trading {
+    Paper(Box<Paper>),
+    Live(Box<Live>),
+}
+
+impl Trading {
+    fn run(self, observer: &mut dyn Observer) -> Result<Summary, SessionError> {
+        match self {
+            Self::Paper(paper) => paper.run(observer),
+            Self::Live(live) => live.run(observer),
+        }
+    }
+
+    fn engine(&self) -> &EngineConfig {
+        match self {
+            Self::Paper(paper) => &paper.config,
+            Self::Live(live) => &live.config,
+        }
+    }
+
+    fn venue(&self) -> String {
+        match self {
+            Self::Live(live) => live.client.endpoints.rest.clone(),
+            Self::Paper(paper) => match paper.venue {
+                Venue::Simulated(_) => String::from("simulated"),
+                Venue::Recorded { .. } => String::from("recorded"),
+            },
+        }
+    }
+}
+
 /// A plan with everything it needs from the machine.
 struct Session {
     plan: Plan,
-    paper: Paper,
+    trading: Trading,
     controls: SyncSender<Control>,
     instrument: Instrument,
     journal: Option<PathBuf>,
@@ -178,7 +211,50 @@ struct Session {
 
 impl Plan {
     fn run(self) -> Result<u8> {
-        self.prepare()?.run()
+        match self.config.mode {
+            Mode::Live => self.prepare_live()?.run(),
+            Mode::Paper => self.prepare()?.run(),
+        }
+    }
+
+    /// As [`prepare`](Self::prepare), and the venue is asked whether it is set up as we need it. No
+    /// order is sent before it is.
+    fn prepare_live(self) -> Result<Session> {
+        let config = &self.config;
+        let (sockets, folder) = (Sockets::bind(config)?, Folder::claim(&config.data.dir)?);
+        let log = ops::logging::init(&config.logging, Console::Stdout)?;
+        let ready = live::ask_venue(config)?;
+        let clock = runtime::clock::now();
+        let session = folder.next_session((clock.0 / 1_000_000_000) as u32)?;
+        let engine = live::engine(config, &ready, session)?;
+        let front = Some(Front::open(sockets, folder, config)?);
+        let (journal, writer) = self.begin_journal(&engine, clock, front.as_ref())?;
+        let (controls, receiver) = sync_channel(CONTROLS_MAX);
+        let instrument = ready.instrument.clone();
+        let trading = Live {
+            config: engine,
+            client: live::client(config, ready, session)?,
+            net: live::net(config)?,
+            journal: writer,
+            duration: self.duration,
+            controls: receiver,
+        };
+        let (trading, log) = (Trading::Live(Box::new(trading)), Arc::new(log));
+        Ok(Session { plan: self, trading, controls, instrument, journal, log, front })
+    }
+
+    /// Begins the record of the session; takes back what a failed start has left.
+    fn begin_journal(
+        &self,
+        engine: &EngineConfig,
+        created: Nanos,
+        front: Option<&Front>,
+    ) -> Result<(Option<PathBuf>, Option<journal::Writer>)> {
+        let written = journal(&self.config, engine, created, front.is_some());
+        if let (Err(_), Some(front)) = (&written, front) {
+            front.undo();
+        }
+        Ok(written?.unzip())
     }
 
     /// Takes what the session needs. The order matters: what may be refused comes before what leaves
@@ -201,12 +277,7 @@ impl Plan {
         let log = ops::logging::init(&config.logging, console)?;
         let front =
             taken.map(|(sockets, folder)| Front::open(sockets, folder, config)).transpose()?;
-        let durable = front.is_some();
-        let written = journal(config, &engine, clock, durable);
-        if let (Err(_), Some(front)) = (&written, &front) {
-            front.undo();
-        }
-        let (journal, writer) = written?.unzip();
+        let (journal, writer) = self.begin_journal(&engine, clock, front.as_ref())?;
         let (controls, receiver) = sync_channel(CONTROLS_MAX);
         let paper = Paper {
             config: engine,
@@ -217,7 +288,8 @@ impl Plan {
             until: self.duration.map(|duration| start + duration),
             controls: receiver,
         };
-        Ok(Session { plan: self, paper, controls, instrument, journal, log: Arc::new(log), front })
+        let (trading, log) = (Trading::Paper(Box::new(paper)), Arc::new(log));
+        Ok(Session { plan: self, trading, controls, instrument, journal, log, front })
     }
 }
 
@@ -237,8 +309,8 @@ impl Front {
 
 impl Session {
     fn run(self) -> Result<u8> {
-        let Self { plan, paper, controls, instrument, journal, log, front } = self;
-        let Plan { config, source, captures, is_demo, json, .. } = plan;
+        let Self { plan, trading, controls, instrument, journal, log, front } = self;
+        let Plan { config, source, pace, captures, duration, is_demo, json } = plan;
         let counts = Arc::clone(&log);
         let (recorder, shared) = Recorder::new(RecorderConfig {
             instruments: vec![instrument.clone()],
@@ -255,7 +327,7 @@ impl Session {
             }),
         });
         let sockets = front.as_ref().map(|front| &front.sockets);
-        log_start(&config, &paper, sockets, journal.as_deref(), is_demo);
+        log_start(&config, &trading, sockets, journal.as_deref(), is_demo);
         let config = Arc::new(Mutex::new(config));
         let sink = Desk {
             config: Arc::clone(&config),
@@ -264,7 +336,7 @@ impl Session {
             log: Arc::clone(&log),
             shared: Arc::clone(&shared),
             instrument,
-            session: paper.config.session,
+            session: trading.engine().session,
         }
         .sink();
         let hangup = if is_demo { Hangup::Stop } else { Hangup::Reload(Arc::clone(&sink)) };
@@ -279,10 +351,10 @@ impl Session {
                 Some(Server::start(sockets, token, &config, shared, sink))
             }
         };
-        let is_watched = paper.pace == Pace::Max && paper.until.is_some();
+        let is_watched = pace == Pace::Max && duration.is_some();
         let bar = is_watched.then(|| progress_bar("trading"));
         let mut glue = Glue::new(recorder, bar);
-        let trading = on_thread(move || (paper.run(&mut glue), glue.tally));
+        let trading = on_thread(move || (trading.run(&mut glue), glue.tally));
         let ended = trading.join().map_err(|_| anyhow::anyhow!("the trading thread failed"));
         signals.stop();
         if let Some(server) = server {
@@ -342,7 +414,7 @@ fn finish(
 /// The first line of a session's log: what runs, on what, and where to find it. No secrets.
 fn log_start(
     config: &Config,
-    paper: &Paper,
+    trading: &Trading,
     sockets: Option<&Sockets>,
     journal: Option<&Path>,
     is_demo: bool,
@@ -352,16 +424,11 @@ fn log_start(
         version = env!("CARGO_PKG_VERSION"),
         commit = env!("TRADER_COMMIT"),
         config_hash = format!("{:016x}", config.config_hash()),
-        session = format!("{:08x}", paper.config.session),
+        session = format!("{:08x}", trading.engine().session),
         symbol = config.strategy.symbol,
         mode = config.mode.as_str(),
         demo = is_demo,
-        venue = match &paper.venue {
-            Venue::Simulated(_) => "simulated",
-            Venue::Recorded { .. } => "recorded",
-        },
-        pace = ?paper.pace,
-        start = %paper.start,
+        venue = trading.venue(),
         api = shown(sockets.map(|sockets| sockets.api)),
         metrics = shown(sockets.and_then(|sockets| sockets.metrics)),
         journal = journal.map(|path| path.display().to_string()),

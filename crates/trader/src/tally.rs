@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use binance::client::{Log, Status};
 use engine::output::Note;
 use engine::{Output, Snapshot};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -98,6 +99,14 @@ impl Observer for Glue {
         self.recorder.snapshot(snapshot);
         self.recorder.journaled(journal_bytes.saturating_sub(self.journaled));
         self.journaled = journal_bytes;
+    }
+
+    fn link(&mut self, status: Status) {
+        self.recorder.link(crate::link::view(&status));
+    }
+
+    fn log(&mut self, log: &Log) {
+        crate::link::log(log);
     }
 
     fn progress(&mut self, share: f64) {

@@ -1,13 +1,14 @@
 //! From what the machine says to accounts, to their records and their user events.
 
+use std::collections::VecDeque;
+
 use ::market::venue::{ExpireReason, Fill, VenueReport};
 use ::market::{FinePrice, Instrument, Nanos, Position, Price, Qty, Side, Usd, VenueOrderId};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::account::Account;
-use super::front::{Front, Push};
+use super::front::Front;
 use super::record::{Amendment, LIQUIDATION_PREFIX, OrderRecord, TradeRecord, money, side_text};
-use super::streams::Topic;
 use super::{AccountEvent, Machine, Standing};
 
 /// What a fill adds to an order event.
@@ -93,11 +94,13 @@ impl Front {
                 let why = if *amount < Usd::ZERO { "WITHDRAW" } else { "DEPOSIT" };
                 self.cash_event(event, why, *amount);
             }
+            VenueReport::DeadManArmed { until } => {
+                self.accounts[who].dead_man = Some(*until).filter(|until| *until < Nanos::MAX);
+            }
             VenueReport::InDoubt { .. }
             | VenueReport::Order { .. }
             | VenueReport::Account(_)
             | VenueReport::QueryFailed
-            | VenueReport::DeadManArmed { .. }
             | VenueReport::DeadManFailed
             | VenueReport::StreamUp
             | VenueReport::StreamDown
@@ -118,14 +121,17 @@ impl Front {
         let Some(order) = self.live(who, client, at) else {
             return;
         };
-        order.amendments.push(Amendment {
+        let change = Amendment {
             at,
             price: (order.price, price),
             qty: (order.qty, qty),
             modify_id: order.modify_id,
-        });
+        };
+        order.note_amendment(change);
+        order.moves += 1;
         (order.price, order.qty) = (price, qty);
         let id = order.id;
+        self.accounts[who].unsaved.amended(id, change);
         self.order_event(who, id, at, "AMENDMENT", None, "0");
     }
 
@@ -136,7 +142,8 @@ impl Front {
         at: Nanos,
     ) -> Option<&mut OrderRecord> {
         let account = &mut self.accounts[who];
-        let order = account.orders.get_mut(account.by_client.get(&client)?)?;
+        let id = *account.by_client.get(&client)?;
+        let order = account.order_mut(id)?;
         order.updated = at;
         Some(order)
     }
@@ -149,7 +156,7 @@ impl Front {
         }
         let instrument = &self.config.instrument;
         let account = &mut self.accounts[who];
-        if let Some(order) = account.orders.get_mut(&id) {
+        if let Some(order) = account.order_mut(id) {
             order.filled = fill.cumulative;
             order.quote += instrument.notional(fill.price, fill.qty);
             order.updated = at;
@@ -206,7 +213,8 @@ impl Front {
             time: at,
             updated: at,
             modify_id: None,
-            amendments: Vec::new(),
+            moves: 0,
+            amendments: VecDeque::new(),
         });
         self.order_event(who, id, at, "NEW", None, "0");
     }
@@ -216,6 +224,9 @@ impl Front {
         let VenueReport::Fill(fill) = &event.report else {
             return;
         };
+        if !self.hears(event.account) {
+            return;
+        }
         let (instrument, account) = (&self.config.instrument, &self.accounts[event.account]);
         let id = self.order_base + fill.venue_id.0;
         let known = account.orders.get(&id);
@@ -231,7 +242,7 @@ impl Front {
             "L": instrument.price_text(fill.price), "l": instrument.qty_text(fill.qty),
             "t": self.trade_base + fill.trade_id.0, "i": id,
         });
-        self.push_user(event.account, "TRADE_LITE", &message);
+        self.push_user(event.account, "TRADE_LITE", message);
     }
 
     fn order_event(
@@ -243,6 +254,9 @@ impl Front {
         execution: Option<Execution>,
         reason: &str,
     ) {
+        if !self.hears(who) {
+            return;
+        }
         let (instrument, account) = (&self.config.instrument, &self.accounts[who]);
         let Some(order) = account.orders.get(&id) else {
             return;
@@ -279,7 +293,7 @@ impl Front {
             body["M"] = id.to_string().into();
         }
         let message = json!({"e": "ORDER_TRADE_UPDATE", "T": millis, "E": millis, "o": body});
-        self.push_user(who, "ORDER_TRADE_UPDATE", &message);
+        self.push_user(who, "ORDER_TRADE_UPDATE", message);
     }
 
     /// Cash that moved without a trade.
@@ -288,7 +302,16 @@ impl Front {
         self.account_event(event, why, amount, false);
     }
 
-    fn account_event(&mut self, event: &AccountEvent, why: &str, change: Usd, holding: bool) {
+    pub(super) fn account_event(
+        &mut self,
+        event: &AccountEvent,
+        why: &str,
+        change: Usd,
+        holding: bool,
+    ) {
+        if !self.hears(event.account) {
+            return;
+        }
         let (instrument, account) = (&self.config.instrument, &self.accounts[event.account]);
         let Standing { position, entry, cost, wallet, realized } = event.after;
         let rules = instrument.rules();
@@ -323,35 +346,14 @@ impl Front {
             body["S"] = rules.symbol.as_str().into();
         }
         let message = json!({"e": "ACCOUNT_UPDATE", "T": millis, "E": millis, "a": body});
-        self.push_user(event.account, "ACCOUNT_UPDATE", &message);
-    }
-
-    /// Sends an event to an account, or what the faults make of it.
-    pub(super) fn push_user(&mut self, who: usize, event: &'static str, message: &Value) {
-        let topic = Topic::User(who);
-        if self.faults.silent_user
-            || !self.wanted.contains_key(&topic)
-            || self.dice.chance(self.faults.lose_user)
-        {
-            return;
-        }
-        let push = Push { topic, event, text: message.to_string() };
-        if self.dice.chance(self.faults.duplicate_user) {
-            self.pushes.push(push.clone());
-        }
-        let behind = self.pushes.last().is_some_and(|last| last.topic == topic);
-        if behind && self.dice.chance(self.faults.reorder_user) {
-            self.pushes.insert(self.pushes.len() - 1, push);
-        } else {
-            self.pushes.push(push);
-        }
+        self.push_user(event.account, "ACCOUNT_UPDATE", message);
     }
 
     /// The listen key of an account ends now; its sockets stay open and fall silent.
     pub(super) fn expire_listen_key(&mut self, who: usize, now: Nanos) {
         if let Some((key, _)) = self.accounts[who].listen_key.take() {
             let message = json!({"e": "listenKeyExpired", "E": now.as_millis(), "listenKey": key});
-            self.push_user(who, "listenKeyExpired", &message);
+            self.push_user(who, "listenKeyExpired", message);
         }
     }
 

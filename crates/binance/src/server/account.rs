@@ -7,13 +7,16 @@ use ::market::{ClientOrderId, Nanos, Side, Usd};
 
 use super::limits::OrderCounts;
 use super::record::{IncomeRecord, OrderRecord, TradeRecord};
+use super::saved::Unsaved;
 use super::verify::Secret;
 use super::{ApiError, Standing};
 
 /// Orders remembered; the oldest that have ended are forgotten beyond that.
-const ORDERS_MAX: usize = 200_000;
-/// Trades and income lines remembered.
-const ROWS_MAX: usize = 500_000;
+const ORDERS_MAX: usize = 100_000;
+/// Trades remembered.
+const TRADES_MAX: usize = 100_000;
+/// Income lines remembered: a trade makes two.
+const INCOME_MAX: usize = 2 * TRADES_MAX;
 /// Queries do not find orders that ended without a fill longer ago than this.
 const FORGOTTEN_MS: u64 = 3 * 86_400_000;
 
@@ -32,6 +35,10 @@ pub struct AccountConfig {
     pub can_withdraw: bool,
     /// Whether the account is in hedge mode; orders need one-way mode.
     pub hedge: bool,
+    /// Whether its margin is isolated.
+    pub isolated: bool,
+    /// Whether it is in multi-assets mode.
+    pub multi_assets: bool,
 }
 
 impl AccountConfig {
@@ -44,6 +51,8 @@ impl AccountConfig {
             leverage: 20,
             can_withdraw: false,
             hedge: false,
+            isolated: false,
+            multi_assets: false,
         }
     }
 }
@@ -65,6 +74,8 @@ pub(super) struct Account {
     pub(super) locked: bool,
     pub(super) counts: OrderCounts,
     pub(super) listen_key: Option<(String, Nanos)>,
+    /// When the dead-man's switch goes off.
+    pub(super) dead_man: Option<Nanos>,
     /// On their way into the machine.
     pub(super) drafts: BTreeMap<ClientOrderId, OrderRecord>,
     pub(super) orders: BTreeMap<i64, OrderRecord>,
@@ -77,7 +88,9 @@ pub(super) struct Account {
     pub(super) refusal: Option<RejectReason>,
     /// Orders given a name by us.
     pub(super) named: u32,
-    next_row: i64,
+    pub(super) next_row: i64,
+    /// What has changed since it was last written to disk.
+    pub(super) unsaved: Unsaved,
 }
 
 impl Account {
@@ -87,13 +100,14 @@ impl Account {
             updated: Nanos::ZERO,
             open_fees: Usd::ZERO,
             leverage: config.leverage,
-            isolated: false,
+            isolated: config.isolated,
             hedge: config.hedge,
-            multi_assets: false,
+            multi_assets: config.multi_assets,
             fee_burn: false,
             locked: false,
             counts: OrderCounts::default(),
             listen_key: None,
+            dead_man: None,
             drafts: BTreeMap::new(),
             orders: BTreeMap::new(),
             open: BTreeSet::new(),
@@ -104,6 +118,7 @@ impl Account {
             refusal: None,
             named: 0,
             next_row: 1,
+            unsaved: Unsaved::default(),
             config,
         }
     }
@@ -119,12 +134,20 @@ impl Account {
         }
         if record.is_open() {
             self.open.insert(record.id);
+            if let Some(client) = record.client {
+                self.by_client.insert(client, record.id);
+            }
         }
         self.by_text.insert(record.text.clone(), record.id);
-        if let Some(client) = record.client {
-            self.by_client.insert(client, record.id);
-        }
+        self.unsaved.order(record.id);
         self.orders.insert(record.id, record);
+    }
+
+    /// An order that is about to change.
+    pub(super) fn order_mut(&mut self, id: i64) -> Option<&mut OrderRecord> {
+        let order = self.orders.get_mut(&id)?;
+        self.unsaved.order(id);
+        Some(order)
     }
 
     /// Forgets the oldest order that has ended.
@@ -172,9 +195,10 @@ impl Account {
     }
 
     pub(super) fn note_trade(&mut self, trade: TradeRecord) {
-        if self.trades.len() >= ROWS_MAX {
+        if self.trades.len() >= TRADES_MAX {
             self.trades.pop_front();
         }
+        self.unsaved.trades += 1;
         self.trades.push_back(trade);
     }
 
@@ -188,12 +212,17 @@ impl Account {
         if amount == Usd::ZERO {
             return;
         }
-        if self.income.len() >= ROWS_MAX {
-            self.income.pop_front();
-        }
         let id = self.next_row;
         self.next_row += 1;
-        self.income.push_back(IncomeRecord { kind, amount, at, id, trade });
+        self.push_income(IncomeRecord { kind, amount, at, id, trade });
+    }
+
+    pub(super) fn push_income(&mut self, line: IncomeRecord) {
+        if self.income.len() >= INCOME_MAX {
+            self.income.pop_front();
+        }
+        self.unsaved.income += 1;
+        self.income.push_back(line);
     }
 
     /// The account of a listen key that still lives.

@@ -1,11 +1,15 @@
 //! Things done to the exchange from its control port.
 
 use ::market::venue::VenueCommand;
-use ::market::{Decimal, FinePrice, Nanos, Side, Usd};
+use ::market::{Decimal, FinePrice, Nanos, Rate, Side, Usd};
 
 use super::Machine;
 use super::faults::{Action, Faults};
 use super::front::Front;
+use super::market::Funded;
+
+/// No funding rate is larger: 3 %.
+const RATE_MAX: i64 = 3_000_000;
 
 impl Front {
     /// What goes wrong at present.
@@ -28,6 +32,7 @@ impl Front {
         now: Nanos,
         action: &Action,
     ) -> Result<(), String> {
+        self.now = now;
         self.absorb_events(machine);
         match action {
             Action::DropConnections => self.cut_all = true,
@@ -55,6 +60,14 @@ impl Front {
                 machine.set_leverage(who, *leverage);
                 self.change_leverage(who, (*leverage).max(1), now);
             }
+            Action::MarginType { api_key, isolated } => {
+                let who = self.whose(api_key)?;
+                self.change_margin_type(who, *isolated, now);
+            }
+            Action::MultiAssets { api_key, multi_assets } => {
+                let who = self.whose(api_key)?;
+                self.change_asset_mode(who, *multi_assets, now);
+            }
             Action::Hedge { api_key, hedge } => {
                 let who = self.whose(api_key)?;
                 self.accounts[who].hedge = *hedge;
@@ -72,8 +85,34 @@ impl Front {
             Action::Mark { price } => {
                 machine.set_mark(FinePrice::from_decimal(decimal(price)?));
             }
+            Action::Funding { rate } => self.pay_funding(machine, now, rate.as_deref())?,
+            Action::ReplayFills { api_key, count } => {
+                let who = self.whose(api_key)?;
+                self.replay_fills(who, *count);
+            }
         }
         self.absorb_events(machine);
+        Ok(())
+    }
+
+    fn pay_funding(
+        &mut self,
+        machine: &mut dyn Machine,
+        now: Nanos,
+        rate: Option<&str>,
+    ) -> Result<(), String> {
+        let rate = match rate {
+            Some(text) => {
+                let units = decimal(text)?.units();
+                if units.unsigned_abs() > RATE_MAX.unsigned_abs() {
+                    return Err(format!("a funding rate of {text} is beyond 3 %"));
+                }
+                Rate::new(units)
+            }
+            None => self.market.mark.map_or(Rate::ZERO, |(update, _)| update.funding_rate),
+        };
+        machine.pay_funding(rate);
+        self.market.note_funding(Funded { at: now, rate, mark: machine.mark() });
         Ok(())
     }
 

@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::front::{Fate, Reply};
 
+/// How long a WebSocket lives if no fault shortens it: a day.
+const CONNECTION_LIFE: Duration = Duration::from_secs(86_400);
+/// How long a reply is held back that never comes.
+const NEVER: Duration = Duration::from_secs(3_600);
+
 /// Faults of the exchange. Chances are in parts per million (1 000 000 is always) and drawn per
 /// request or message from the exchange's seed. `POST /faults` on the control port replaces them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +37,12 @@ pub struct Faults {
     pub overload: u32,
     /// Any request: a 502 page of HTML, nothing was done.
     pub bad_gateway: u32,
+    /// Place, modify, cancel over REST: not done, and no answer ever comes although the connection
+    /// stays open.
+    pub hang_before: u32,
+    /// Place, modify, cancel over REST: done, and no answer ever comes although the connection stays
+    /// open.
+    pub hang_after: u32,
     /// Queries with a key: 500 -1001.
     pub fail_query: u32,
     /// `countdownCancelAll`: 503, not armed.
@@ -44,7 +55,8 @@ pub struct Faults {
     pub ban: bool,
     /// Every request is answered by 503, as in maintenance.
     pub maintenance: bool,
-    /// The exchange's clock is off by this much.
+    /// The exchange judges and tells the time by a clock that is off by this much. Times of events
+    /// stay right; `--clock-skew` shifts them too.
     pub clock_skew_ms: i64,
     /// Replies are held back by this much.
     pub reply_delay_ms: u64,
@@ -60,15 +72,42 @@ pub struct Faults {
     pub duplicate_user: u32,
     /// A message of the user data stream arrives after the one behind it.
     pub reorder_user: u32,
+    /// Messages of the user data stream are held back by this much; their order stays.
+    pub user_delay_ms: u64,
+    /// And by up to this much more.
+    pub user_jitter_ms: u64,
+    /// After a message of the user data stream an old execution is reported again, word for word.
+    pub replay_fills: u32,
+    /// A message spells its decimal numbers in another way: `0.1` or `0.10000` for `0.100`.
+    pub vary_numbers: u32,
+    /// A message lacks the fields that are not needed to understand it.
+    pub drop_fields: u32,
+    /// A message has fields that no documentation knows, in every object.
+    pub unknown_fields: u32,
+    /// Before a message of a stream comes an event that no documentation knows.
+    pub unknown_events: u32,
     /// A gathered depth update is lost, which breaks the chain.
     pub lose_depth: u32,
     /// New WebSocket connections are refused by 503.
     pub refuse_sockets: bool,
+    /// WebSockets, those that are open and those that are opened, are dead from now on without
+    /// being closed: no message, no pong, no end. They stay so when the fault is over.
+    pub half_open: bool,
+    /// WebSockets are closed when they get this old; 0 for 24 hours.
+    pub connection_life_ms: u64,
     /// The symbol is not TRADING: orders are refused by -4141, `exchangeInfo` says SETTLING.
     pub closed: bool,
 }
 
 impl Faults {
+    /// How old a WebSocket may get.
+    pub fn connection_life(&self) -> Duration {
+        match self.connection_life_ms {
+            0 => CONNECTION_LIFE,
+            millis => Duration::from_millis(millis).min(CONNECTION_LIFE),
+        }
+    }
+
     /// The time as the exchange sees it.
     pub(super) fn skewed(&self, now: Nanos) -> Nanos {
         let span = Duration::from_millis(self.clock_skew_ms.unsigned_abs());
@@ -136,12 +175,40 @@ pub enum Action {
         /// Decimal.
         price: String,
     },
+    /// Somebody else changes the margin type of an account, orders and position or not.
+    MarginType {
+        /// Whose.
+        api_key: String,
+        /// New.
+        isolated: bool,
+    },
+    /// Somebody else changes the asset mode of an account.
+    MultiAssets {
+        /// Whose.
+        api_key: String,
+        /// New.
+        multi_assets: bool,
+    },
+    /// Funding is paid now to or by everybody with a position.
+    Funding {
+        /// Decimal; the running estimate if left out.
+        #[serde(default)]
+        rate: Option<String>,
+    },
+    /// The last executions of an account are reported again, word for word, oldest first.
+    ReplayFills {
+        /// Whose.
+        api_key: String,
+        /// How many.
+        count: usize,
+    },
 }
 
 /// One thing that happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Drop,
+    Hang,
     Unavailable,
     Unknown,
     Timeout,
@@ -155,7 +222,7 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn reply(self) -> Reply {
         let (status, body) = match self {
-            Self::Drop => (0, ""),
+            Self::Drop | Self::Hang => (0, ""),
             Self::Unavailable => (503, r#"{"code":-1001,"msg":"Service Unavailable."}"#),
             // Seen in the wild without a code.
             Self::Unknown => {
@@ -180,7 +247,11 @@ impl Fault {
             ),
             Self::CancelRefused => (400, r#"{"code":-2011,"msg":"Unknown order sent."}"#),
         };
-        let fate = if self == Self::Drop { Fate::Drop } else { Fate::Send(Duration::ZERO) };
+        let fate = match self {
+            Self::Drop => Fate::Drop,
+            Self::Hang => Fate::Send(NEVER),
+            _ => Fate::Send(Duration::ZERO),
+        };
         Reply { status, body: body.to_owned(), headers: Vec::new(), fate }
     }
 }
@@ -205,7 +276,7 @@ impl Dice {
         Self { state: seed ^ 0x9e37_79b9_7f4a_7c15 }
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         // splitmix64
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
@@ -219,22 +290,28 @@ impl Dice {
     }
 
     pub(super) fn delay(&mut self, faults: &Faults) -> Duration {
-        let jitter = faults.reply_jitter_ms;
-        let more = if jitter == 0 { 0 } else { self.next() % (jitter + 1) };
-        Duration::from_millis(faults.reply_delay_ms + more)
+        self.span(faults.reply_delay_ms, faults.reply_jitter_ms)
     }
 
-    /// Decides about a request.
+    /// A fixed span and a random one. Draws nothing when nothing is random.
+    pub(super) fn span(&mut self, fixed_ms: u64, jitter_ms: u64) -> Duration {
+        let more = if jitter_ms == 0 { 0 } else { self.next() % jitter_ms.saturating_add(1) };
+        Duration::from_millis(fixed_ms.saturating_add(more)).min(NEVER)
+    }
+
+    /// Decides about a request; WS API methods have no slash.
     pub(super) fn draw(&mut self, faults: &Faults, method: &str, path: &str) -> Injected {
         let order = method != "GET" && (path.contains("rder") || path.starts_with("order."));
         let cancel = method == "DELETE" && order;
         let dead_man = path.contains("countdown");
+        let rest = order && path.starts_with('/');
         let query = method == "GET" && !path.contains("/ping") && !path.contains("/time");
         let early = [
             (faults.maintenance, 1_000_000, Fault::Unavailable),
             (true, faults.bad_gateway, Fault::BadGateway),
             (true, faults.unavailable, Fault::Unavailable),
             (order, faults.drop_before, Fault::Drop),
+            (rest, faults.hang_before, Fault::Hang),
             (order, faults.unknown_before, Fault::Unknown),
             (order, faults.timeout_before, Fault::Timeout),
             (order && !cancel, faults.overload, Fault::Overload),
@@ -243,10 +320,11 @@ impl Dice {
             (query, faults.fail_query, Fault::Internal),
         ];
         let late = [
-            (faults.drop_after, Fault::Drop),
-            (faults.unknown_after, Fault::Unknown),
-            (faults.timeout_after, Fault::Timeout),
-            (faults.unexpected_after, Fault::Unexpected),
+            (order, faults.drop_after, Fault::Drop),
+            (rest, faults.hang_after, Fault::Hang),
+            (order, faults.unknown_after, Fault::Unknown),
+            (order, faults.timeout_after, Fault::Timeout),
+            (order, faults.unexpected_after, Fault::Unexpected),
         ];
         let mut injected = Injected::default();
         for (applies, ppm, fault) in early {
@@ -255,8 +333,8 @@ impl Dice {
                 return injected;
             }
         }
-        for (ppm, fault) in late {
-            if order && self.chance(ppm) {
+        for (applies, ppm, fault) in late {
+            if applies && self.chance(ppm) {
                 injected.late = Some(fault);
                 return injected;
             }

@@ -16,10 +16,13 @@ use super::market::Market;
 use super::params::Params;
 use super::routes::{self, Call, Security};
 use super::streams::Topic;
+use super::user_events::UserEvents;
 use super::{AccountEvent, Machine};
 
 /// `recvWindow` when none is sent, in milliseconds.
 const RECV_WINDOW: i64 = 5_000;
+/// How often orders are looked through for a good-till date that has come.
+const GOOD_TILL_EVERY: Duration = Duration::from_millis(100);
 /// The widest `recvWindow`.
 const RECV_WINDOW_MAX: i64 = 60_000;
 /// A listen key lives this long after it was made or kept alive.
@@ -110,11 +113,21 @@ pub struct Front {
     /// Topics somebody listens to, with the number of listeners.
     pub(super) wanted: BTreeMap<Topic, usize>,
     events: Vec<AccountEvent>,
+    pub(super) user_events: UserEvents,
+    /// Messages waiting to be drained that have been disguised already.
+    pub(super) disguised: usize,
+    /// When it was last called.
+    pub(super) now: Nanos,
+    good_till_due: Nanos,
     pub(super) order_base: i64,
     pub(super) trade_base: i64,
     next_listen_key: u64,
     /// Whether the edge should cut every connection now.
     pub(super) cut_all: bool,
+    /// When to note again where the market is, and what of it is on disk already.
+    pub(super) tape_due: Nanos,
+    pub(super) minute_saved: u64,
+    pub(super) funding_saved: Nanos,
 }
 
 impl Front {
@@ -138,11 +151,18 @@ impl Front {
             pushes: Vec::new(),
             wanted: BTreeMap::new(),
             events: Vec::new(),
+            user_events: UserEvents::default(),
+            disguised: 0,
+            now: config.start,
+            good_till_due: Nanos::ZERO,
             // Above 2^53, as the real ones are, so that no client gets away with floats.
             order_base: 8_000_000_000_000_000_000 + seconds * 100_000_000,
             trade_base: seconds * 1_000,
             next_listen_key: 1,
             cut_all: false,
+            tape_due: Nanos::MAX,
+            minute_saved: 0,
+            funding_saved: Nanos::ZERO,
             config,
         }
     }
@@ -160,6 +180,7 @@ impl Front {
 
     /// Lets everything happen that is due at `now`: gathered depth, candles, keys that expire.
     pub fn tick(&mut self, machine: &mut dyn Machine, now: Nanos) {
+        self.now = now;
         self.absorb_events(machine);
         let silent = self.faults.silent_market;
         self.market.tick(now, &self.wanted, &mut self.pushes, silent);
@@ -167,18 +188,36 @@ impl Front {
             let (dice, chance) = (&mut self.dice, self.faults.lose_depth);
             self.pushes.retain(|p| !matches!(p.topic, Topic::Depth(_)) || !dice.chance(chance));
         }
+        let good_till = now >= self.good_till_due;
         for index in 0..self.accounts.len() {
-            let due = self.accounts[index].listen_key.as_ref().is_some_and(|(_, at)| *at <= now);
-            if due {
+            let account = &mut self.accounts[index];
+            // The machine has been there already.
+            account.dead_man = account.dead_man.filter(|at| *at > now);
+            if account.listen_key.as_ref().is_some_and(|(_, at)| *at <= now) {
                 self.expire_listen_key(index, now);
             }
-            self.expire_good_till(machine, index, now);
+            if good_till {
+                self.expire_good_till(machine, index, now);
+            }
         }
+        if good_till {
+            self.good_till_due = now + GOOD_TILL_EVERY;
+        }
+        if self.faults.disguises() || self.faults.unknown_events > 0 {
+            self.disguise_market();
+        }
+        self.release_user_events(now);
     }
 
     /// When to tick even if nothing else happens.
     pub fn next_tick(&self) -> Nanos {
-        self.market.next_tick()
+        let held = self.user_events.next_due().unwrap_or(Nanos::MAX);
+        self.market.next_tick().min(held)
+    }
+
+    /// How long the reply to a request is held back; a new draw for each.
+    pub fn reply_delay(&mut self) -> Duration {
+        self.dice.delay(&self.faults)
     }
 
     /// Share of a position's value that its margin balance must cover.
@@ -189,6 +228,7 @@ impl Front {
     /// The messages since the last call.
     pub fn drain(&mut self, into: &mut Vec<Push>) {
         into.append(&mut self.pushes);
+        self.disguised = 0;
     }
 
     /// Somebody listens to a topic from now on, or no longer.
@@ -212,8 +252,8 @@ impl Front {
 
     /// Answers an HTTP request.
     pub fn rest(&mut self, machine: &mut dyn Machine, now: Nanos, request: &Request) -> Reply {
+        self.now = now;
         self.absorb_events(machine);
-        let now = self.faults.skewed(now);
         let Some(route) = routes::find(request.method, request.path) else {
             return unknown_path(request);
         };
@@ -228,7 +268,12 @@ impl Front {
             return reply;
         }
         let mut reply = match self.answer(machine, now, request, &route, &params) {
-            Ok(value) => reply(200, &value),
+            Ok(mut value) => {
+                if self.faults.disguises() {
+                    self.dice.disguise(&self.faults, &mut value);
+                }
+                reply(200, &value)
+            }
             Err(error) => reply(error.status, &error.body()),
         };
         reply.headers.push(("x-mbx-used-weight-1m", used.to_string()));
@@ -242,7 +287,7 @@ impl Front {
         if let Some(other) = injected.after() {
             return other;
         }
-        reply.fate = Fate::Send(self.dice.delay(&self.faults));
+        reply.fate = Fate::Send(self.reply_delay());
         reply
     }
 
@@ -286,7 +331,7 @@ impl Front {
         }
         let who = self.check_key(request.api_key)?;
         if security == Security::Signed {
-            check_time(now, params)?;
+            check_time(self.faults.skewed(now), params)?;
             let signature = params.required("signature")?;
             let (query, body) =
                 (unsigned(request.query.as_bytes()), unsigned(request.body.as_bytes()));

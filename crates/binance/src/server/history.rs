@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use ::market::{Instrument, Nanos, Price, Qty, Side, Usd};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::record::quote_text;
@@ -67,9 +68,9 @@ pub(super) struct Joined {
 }
 
 /// A candle.
-#[derive(Clone, Copy, Debug)]
-struct Bar {
-    start: u64,
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Bar {
+    pub(super) start: u64,
     open: Price,
     high: Price,
     low: Price,
@@ -139,7 +140,7 @@ pub(super) struct History {
     pub(super) trades: VecDeque<Print>,
     pub(super) joined: VecDeque<Joined>,
     bars: VecDeque<Bar>,
-    next_joined: i64,
+    pub(super) next_joined: i64,
 }
 
 impl History {
@@ -194,6 +195,25 @@ impl History {
             }
             self.bars.push_back(Bar::flat(next, close));
             next += MINUTE_MS;
+        }
+    }
+
+    /// The minutes after this one; the last of them is not over.
+    pub(super) fn minutes_after(&self, start: u64) -> impl Iterator<Item = &Bar> {
+        self.bars.range(self.bars.partition_point(|bar| bar.start <= start)..)
+    }
+
+    /// A minute of an earlier life of the exchange.
+    pub(super) fn bring_back(&mut self, bar: Bar) {
+        match self.bars.back_mut() {
+            Some(last) if last.start == bar.start => *last = bar,
+            Some(last) if last.start > bar.start => {}
+            _ => {
+                if self.bars.len() >= MINUTES_MAX {
+                    self.bars.pop_front();
+                }
+                self.bars.push_back(bar);
+            }
         }
     }
 

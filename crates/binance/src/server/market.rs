@@ -9,6 +9,7 @@ use ::market::{
     Book, BookTicker, DepthDiff, Instrument, Level, MarkUpdate, MarketEvent, MarketKind, Nanos,
     Price, Qty, Rate, Side, Trade,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::front::Push;
@@ -34,7 +35,7 @@ struct Gather {
 }
 
 /// A funding payment as `fundingRate` lists it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Funded {
     pub(super) at: Nanos,
     pub(super) rate: Rate,
@@ -157,13 +158,25 @@ impl Market {
         if let Some((before, _)) = self.mark
             && before.next_funding != update.next_funding
         {
-            if self.funded.len() >= FUNDING_MAX {
-                self.funded.remove(0);
-            }
             let (at, rate) = (before.next_funding, before.funding_rate);
-            self.funded.push(Funded { at, rate, mark: update.mark });
+            self.note_funding(Funded { at, rate, mark: update.mark });
         }
         self.mark = Some((*update, at));
+    }
+
+    pub(super) fn note_funding(&mut self, funded: Funded) {
+        if self.funded.len() >= FUNDING_MAX {
+            self.funded.remove(0);
+        }
+        self.funded.push(funded);
+    }
+
+    /// Numbers on the wire go on above those of an earlier life of the exchange.
+    pub(super) fn number_from(&mut self, trade: i64, update: u64, joined: i64) {
+        self.trade_base = self.trade_base.max(trade);
+        self.id_base = self.id_base.max(update);
+        self.joined_next = self.joined_next.max(joined);
+        self.history.next_joined = self.joined_next;
     }
 
     fn gather(&mut self, at: Nanos, diff: &DepthDiff) {

@@ -7,13 +7,14 @@
 //! Modules in reading order: [`error`], [`params`], [`verify`], [`limits`] (who may ask, how
 //! much), `record` (orders, trades and income as the wire shows them), `account` (one account),
 //! [`front`] (all of it; the way in), `routes` (which call is which), `trade`, `place`,
-//! `holdings`, `settings`, `public` (what the calls do), `absorb` (reports to user events),
-//! [`streams`], `market` and `history` (market data), [`ws_api`], [`faults`] and `actions` (what
-//! goes wrong on purpose).
+//! `holdings`, `settings`, `public` (what the calls do), `absorb` (reports to user events), `user_events`,
+//! [`streams`], `market` and `history` (market data), [`ws_api`], [`faults`], `disguise`
+//! and `actions` (what goes wrong on purpose), [`saved`] (what outlives the process).
 
 mod absorb;
 mod account;
 mod actions;
+mod disguise;
 pub mod error;
 pub mod faults;
 pub mod front;
@@ -26,9 +27,11 @@ mod place;
 mod public;
 mod record;
 mod routes;
+pub mod saved;
 mod settings;
 pub mod streams;
 mod trade;
+mod user_events;
 pub mod verify;
 pub mod ws_api;
 
@@ -37,14 +40,16 @@ pub use self::error::ApiError;
 pub use self::faults::{Action, Faults};
 pub use self::front::{Fate, Front, FrontConfig, Push, Reply, Request};
 pub use self::limits::LimitRules;
+pub use self::saved::{Changes, Kept, KeptOrder, Revival, SavedError};
 pub use self::streams::{Control, Route, Topic};
 pub use self::ws_api::Session;
 
 use ::market::venue::{VenueCommand, VenueReport};
-use ::market::{FinePrice, Instrument, Nanos, Position, Price, Qty, Side, Usd};
+use ::market::{FinePrice, Instrument, Nanos, Position, Price, Qty, Rate, Side, Usd};
+use serde::{Deserialize, Serialize};
 
 /// A holding and its cash right after a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// Signed holding.
     pub position: Position,
@@ -93,4 +98,8 @@ pub trait Machine {
     fn trade_for(&mut self, account: usize, side: Side, price: Price, qty: Qty);
     /// Mark and index become this.
     fn set_mark(&mut self, price: FinePrice);
+    /// Funding at this rate is paid now.
+    fn pay_funding(&mut self, rate: Rate);
+    /// How far a recording has been played, on its own clock; `None` for a simulated market.
+    fn played(&self) -> Option<Nanos>;
 }

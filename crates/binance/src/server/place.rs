@@ -1,5 +1,7 @@
 //! Placing and modifying orders: parameters, then filters, then the machine.
 
+use std::collections::VecDeque;
+
 use ::market::venue::{Amend, NewOrder, OrderKind, TimeInForce, VenueCommand};
 use ::market::{ClientOrderId, Decimal, Instrument, Price, Qty, Side, Usd};
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use super::routes::Call;
 /// Orders in one batch.
 const BATCH_MAX: usize = 5;
 /// Modifications of one order (`maxMoveOrderLimit`).
-const MOVES_MAX: usize = 10_000;
+const MOVES_MAX: u32 = 10_000;
 /// A good-till-date order must live at least this long, in milliseconds.
 const GOOD_TILL_MIN: u64 = 600_000;
 
@@ -95,7 +97,7 @@ fn place_one(front: &mut Front, mut call: Call) -> Result<Value, ApiError> {
     Ok(placed.reply(&front.config.instrument, !shows_result))
 }
 
-fn machine_tif(text: &str) -> TimeInForce {
+pub(super) fn machine_tif(text: &str) -> TimeInForce {
     match text {
         "IOC" => TimeInForce::Ioc,
         "FOK" => TimeInForce::Fok,
@@ -163,7 +165,8 @@ fn read_order(front: &Front, call: &mut Call) -> Result<OrderRecord, ApiError> {
         time: call.now,
         updated: call.now,
         modify_id: None,
-        amendments: Vec::new(),
+        moves: 0,
+        amendments: VecDeque::new(),
     })
 }
 
@@ -360,7 +363,7 @@ fn check_band(front: &Front, call: &Call, side: Side, price: Price) -> Result<()
 fn modify_one(front: &mut Front, call: Call) -> Result<Value, ApiError> {
     let (id, client_id, amend) = read_amend(front, &call)?;
     let modify_id = call.params.integer("modifyId")?;
-    if let Some(order) = front.accounts[call.who].orders.get_mut(&id) {
+    if let Some(order) = front.accounts[call.who].order_mut(id) {
         order.modify_id = modify_id;
     }
     let done = front.execute(call.machine, call.now, call.who, &VenueCommand::Amend(amend));
@@ -393,7 +396,7 @@ fn read_amend(front: &Front, call: &Call) -> Result<(i64, ClientOrderId, Amend),
     if params.boolean("reduceOnly")? == Some(true) && !order.reduce_only {
         return Err(ApiError::new(-5047, "ReduceOnly is not allowed for this order."));
     }
-    if order.amendments.len() >= MOVES_MAX {
+    if order.moves >= MOVES_MAX {
         return Err(ApiError::new(-5026, "Exceed maximum modify order limit."));
     }
     if front.faults.closed {
@@ -431,9 +434,12 @@ pub(super) fn named_order<'a>(front: &'a Front, call: &Call) -> Result<&'a Order
 
 /// The change of an order as `orderAmendment` lists it.
 pub(super) fn amendment_rows(order: &OrderRecord, instrument: &Instrument) -> Vec<Value> {
-    let rows = order.amendments.iter().enumerate().map(|(index, change)| {
+    let forgotten = order.moves as usize - order.amendments.len().min(order.moves as usize);
+    let rows = order.amendments.iter().zip(forgotten..).map(|(change, index)| {
+        let symbol = instrument.symbol();
         let mut row = json!({
-            "amendmentId": change.at.as_millis() * 1_000 + index as u64, "symbol": instrument.symbol(), "pair": instrument.symbol(),
+            "amendmentId": change.at.as_millis() * 1_000 + index as u64,
+            "symbol": symbol, "pair": symbol,
             "orderId": order.id, "clientOrderId": order.text, "time": change.at.as_millis(),
             "amendment": {
                 "price": {"before": instrument.price_text(change.price.0),

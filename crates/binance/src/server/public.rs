@@ -14,8 +14,8 @@ pub(super) fn ping(_: &mut Front, _: Call) -> Result<Value, ApiError> {
     Ok(json!({}))
 }
 
-pub(super) fn time(_: &mut Front, call: Call) -> Result<Value, ApiError> {
-    Ok(json!({"serverTime": call.now.as_millis()}))
+pub(super) fn time(front: &mut Front, call: Call) -> Result<Value, ApiError> {
+    Ok(json!({"serverTime": front.faults.skewed(call.now).as_millis()}))
 }
 
 pub(super) fn exchange_info(front: &mut Front, call: Call) -> Result<Value, ApiError> {
@@ -25,7 +25,7 @@ pub(super) fn exchange_info(front: &mut Front, call: Call) -> Result<Value, ApiE
     let rules = instrument.rules();
     Ok(json!({
         "timezone": "UTC",
-        "serverTime": call.now.as_millis(),
+        "serverTime": front.faults.skewed(call.now).as_millis(),
         "futuresType": "U_MARGINED",
         "rateLimits": [limits::weight_row(&front.config.limits, None), per_minute, per_10s],
         "exchangeFilters": [],

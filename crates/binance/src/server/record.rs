@@ -1,13 +1,72 @@
 //! Orders, trades and income as the wire shows them.
 
+use std::collections::VecDeque;
+
 use ::market::{ClientOrderId, Instrument, Nanos, Price, Qty, Side, Usd};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Client order ids of orders that the venue places for an account begin with this.
 pub(super) const LIQUIDATION_PREFIX: &str = "autoclose-";
 
+/// Words of the wire as their place in a list: what is written to disk. New ones go to the end.
+mod word {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    const WORDS: [&str; 27] = [
+        "LIMIT",
+        "MARKET",
+        "GTC",
+        "IOC",
+        "FOK",
+        "GTX",
+        "GTD",
+        "NEW",
+        "PARTIALLY_FILLED",
+        "FILLED",
+        "CANCELED",
+        "EXPIRED",
+        "EXPIRED_IN_MATCH",
+        "NONE",
+        "EXPIRE_MAKER",
+        "EXPIRE_TAKER",
+        "EXPIRE_BOTH",
+        "OPPONENT",
+        "OPPONENT_5",
+        "QUEUE",
+        "QUEUE_5",
+        "QUEUE_10",
+        "QUEUE_20",
+        "TRANSFER",
+        "COMMISSION",
+        "REALIZED_PNL",
+        "FUNDING_FEE",
+    ];
+
+    pub(super) fn serialize<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
+        let place = WORDS.iter().position(|word| *word == text);
+        match place.and_then(|place| u8::try_from(place).ok()) {
+            Some(place) => to.serialize_u8(place),
+            None => Err(serde::ser::Error::custom(format!("`{text}` is not in the list"))),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D>(from: D) -> Result<&'static str, D::Error>
+    where
+        D: Deserializer<'de>,
+    {
+        let place = u8::deserialize(from)?;
+        let word = WORDS.get(usize::from(place)).copied();
+        word.ok_or_else(|| D::Error::custom(format!("there is no word {place}")))
+    }
+}
+
+/// A word of the wire.
+type Word = &'static str;
+
 /// An order as its owner sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct OrderRecord {
     /// The venue's number for it on the wire.
     pub(super) id: i64,
@@ -17,28 +76,40 @@ pub(super) struct OrderRecord {
     pub(super) text: String,
     pub(super) side: Side,
     /// `LIMIT` or `MARKET`.
-    pub(super) kind: &'static str,
+    #[serde(with = "word")]
+    pub(super) kind: Word,
     /// `GTC`, `IOC`, `FOK`, `GTX`, `GTD`.
-    pub(super) tif: &'static str,
+    #[serde(with = "word")]
+    pub(super) tif: Word,
     /// Zero for market orders.
     pub(super) price: Price,
     pub(super) qty: Qty,
     pub(super) filled: Qty,
     pub(super) quote: Usd,
-    pub(super) status: &'static str,
+    #[serde(with = "word")]
+    pub(super) status: Word,
     pub(super) reduce_only: bool,
-    pub(super) stp: &'static str,
-    pub(super) price_match: &'static str,
+    #[serde(with = "word")]
+    pub(super) stp: Word,
+    #[serde(with = "word")]
+    pub(super) price_match: Word,
     /// Milliseconds; 0 for none.
     pub(super) good_till: u64,
     pub(super) time: Nanos,
     pub(super) updated: Nanos,
     pub(super) modify_id: Option<i64>,
-    pub(super) amendments: Vec<Amendment>,
+    /// How often it was modified.
+    pub(super) moves: u32,
+    /// The last of these changes. Written to disk one by one, not with the order.
+    #[serde(skip)]
+    pub(super) amendments: VecDeque<Amendment>,
 }
 
+/// Changes of an order that are kept: as many as a query shows.
+const AMENDMENTS_MAX: usize = 100;
+
 /// One change of an order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Amendment {
     pub(super) at: Nanos,
     pub(super) price: (Price, Price),
@@ -47,6 +118,13 @@ pub(super) struct Amendment {
 }
 
 impl OrderRecord {
+    pub(super) fn note_amendment(&mut self, change: Amendment) {
+        if self.amendments.len() >= AMENDMENTS_MAX {
+            self.amendments.pop_front();
+        }
+        self.amendments.push_back(change);
+    }
+
     pub(super) fn is_open(&self) -> bool {
         matches!(self.status, "NEW" | "PARTIALLY_FILLED")
     }
@@ -114,7 +192,7 @@ impl OrderRecord {
 }
 
 /// An execution as `userTrades` lists it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct TradeRecord {
     /// On the wire.
     pub(super) id: i64,
@@ -147,9 +225,10 @@ impl TradeRecord {
 }
 
 /// A line of the ledger as `income` lists it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct IncomeRecord {
-    pub(super) kind: &'static str,
+    #[serde(with = "word")]
+    pub(super) kind: Word,
     pub(super) amount: Usd,
     pub(super) at: Nanos,
     pub(super) id: i64,

@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::front::{Front, Push};
+use super::front::Front;
 use super::limits;
 use super::public::{maybe_symbol, need_symbol};
 use super::routes::Call;
-use super::streams::Topic;
 
 /// Leverage brackets: most leverage, notional from, notional to, maintenance ratio in 1e-4, `cum`.
 const BRACKETS: [(u32, u64, u64, u32, u64); 7] = [
@@ -85,20 +84,6 @@ pub(super) fn set_leverage(front: &mut Front, call: Call) -> Result<Value, ApiEr
         "leverage": leverage, "maxNotionalValue": max_notional(leverage).to_string(),
         "symbol": front.config.instrument.symbol(),
     }))
-}
-
-impl Front {
-    /// Notes a leverage and tells the account.
-    pub(super) fn change_leverage(&mut self, who: usize, leverage: u32, now: ::market::Nanos) {
-        self.accounts[who].leverage = leverage;
-        let symbol = self.config.instrument.symbol();
-        let event = json!({
-            "e": "ACCOUNT_CONFIG_UPDATE", "T": now.as_millis(), "E": now.as_millis(),
-            "ac": {"s": symbol, "l": leverage},
-        });
-        let (topic, text) = (Topic::User(who), event.to_string());
-        self.pushes.push(Push { topic, event: "ACCOUNT_CONFIG_UPDATE", text });
-    }
 }
 
 pub(super) fn leverage_bracket(front: &mut Front, call: Call) -> Result<Value, ApiError> {
@@ -185,11 +170,10 @@ pub(super) fn multi_assets(front: &mut Front, call: Call) -> Result<Value, ApiEr
 pub(super) fn set_multi_assets(front: &mut Front, call: Call) -> Result<Value, ApiError> {
     let wanted = call.params.boolean("multiAssetsMargin")?;
     let wanted = wanted.ok_or_else(|| ApiError::missing("multiAssetsMargin"))?;
-    let account = &mut front.accounts[call.who];
-    if account.multi_assets == wanted {
+    if front.accounts[call.who].multi_assets == wanted {
         return Err(ApiError::new(-4171, "No need to change asset mode."));
     }
-    account.multi_assets = wanted;
+    front.change_asset_mode(call.who, wanted, call.now);
     Ok(success())
 }
 

@@ -48,8 +48,8 @@ impl Front {
         ip: IpAddr,
         text: &str,
     ) -> Option<String> {
+        self.now = now;
         self.absorb_events(machine);
-        let now = self.faults.skewed(now);
         let asked = match read(text) {
             Ok(asked) => asked,
             Err(error) => return Some(refused(&Value::Null, &error)),
@@ -63,7 +63,12 @@ impl Front {
             return replaced(&asked.id, late.reply());
         }
         let mut reply = match result {
-            Ok(result) => json!({"id": asked.id, "status": 200, "result": result}),
+            Ok(mut result) => {
+                if self.faults.disguises() {
+                    self.dice.disguise(&self.faults, &mut result);
+                }
+                json!({"id": asked.id, "status": 200, "result": result})
+            }
             Err(error) => json!({"id": asked.id, "status": error.status, "error": error.body()}),
         };
         if session.shows_limits {
@@ -135,11 +140,11 @@ impl Front {
         params: &Params,
     ) -> Result<usize, ApiError> {
         if let (Some((who, _)), None) = (session.account, params.get("apiKey")) {
-            check_time(now, params)?;
+            check_time(self.faults.skewed(now), params)?;
             return Ok(who);
         }
         let who = self.check_key(params.get("apiKey"))?;
-        check_time(now, params)?;
+        check_time(self.faults.skewed(now), params)?;
         let signature = params.required("signature")?;
         let text = params.signed_text();
         if !self.accounts[who].config.secret.verify(&[text.as_bytes()], signature) {
@@ -162,7 +167,7 @@ impl Front {
         json!({
             "apiKey": key, "authorizedSince": session.account.map(|(_, at)| at.as_millis()),
             "connectedSince": session.connected.as_millis(),
-            "returnRateLimits": session.shows_limits, "serverTime": now.as_millis(),
+            "returnRateLimits": session.shows_limits, "serverTime": self.faults.skewed(now).as_millis(),
         })
     }
 

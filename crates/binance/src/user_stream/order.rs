@@ -1,5 +1,7 @@
 //! `ORDER_TRADE_UPDATE` and `TRADE_LITE`.
 
+mod scan;
+
 use market::venue::{ExpireReason, Fill, RejectReason, RequestKind, VenueReport};
 use market::{ClientOrderId, Decimal, Instrument, Nanos, Side, TradeId, Usd, VenueOrderId};
 use serde::Deserialize;
@@ -183,6 +185,22 @@ pub(super) fn looks_like_one(frame: &[u8]) -> bool {
 impl OrderUpdate {
     /// Reads a frame; `None` when it is another event.
     pub(super) fn decode(frame: &[u8]) -> Result<Option<Self>, DecodeError> {
+        match Self::decode_by_scanner(frame) {
+            Some(update) => Ok(Some(update)),
+            None => Self::decode_by_serde(frame),
+        }
+    }
+
+    /// The scanner alone: `None` when it leaves the frame to the general parser.
+    pub fn decode_by_scanner(frame: &[u8]) -> Option<Self> {
+        scan::scan(frame)
+    }
+
+    /// The general parser alone, the scanner's oracle; `None` when it is another event.
+    ///
+    /// # Errors
+    /// As [`UserEvent::decode`](super::UserEvent::decode).
+    pub fn decode_by_serde(frame: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut envelope: Envelope<'_> = serde_json::from_slice(frame).map_err(|error| {
             let fault = Fault::Json(excerpt(error.to_string().as_bytes(), 120));
             DecodeError::at(fault, redact_bytes(frame).as_bytes(), error.column())

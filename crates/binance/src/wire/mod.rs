@@ -10,6 +10,7 @@
 //! unknown fields are ignored, missing or null optional fields are tolerated, unknown events are
 //! named and left alone.
 
+pub(crate) mod cursor;
 mod error;
 pub(crate) mod fields;
 mod json;
@@ -117,10 +118,10 @@ pub struct Decoder {
 #[derive(Clone, Debug)]
 struct Listed {
     instrument: Instrument,
-    /// Tick in units of 1e-8; positive.
-    tick: u64,
-    /// Step in units of 1e-8; positive.
-    step: u64,
+    /// Prices in units of 1e-8.
+    tick: scan::Grid,
+    /// Quantities in units of 1e-8.
+    step: scan::Grid,
     /// Quantities finer than the step are rounded up instead of refused.
     rounding: bool,
 }
@@ -129,8 +130,8 @@ impl Decoder {
     /// A decoder for these instruments; frames about others are [`Decoded::Unknown`].
     pub fn new(instruments: &[Instrument]) -> Self {
         let listed = instruments.iter().map(|instrument| Listed {
-            tick: instrument.rules().tick.units().unsigned_abs(),
-            step: instrument.rules().step.units().unsigned_abs(),
+            tick: scan::Grid::new(instrument.rules().tick.units().unsigned_abs(), PRICE_MAX),
+            step: scan::Grid::new(instrument.rules().step.units().unsigned_abs(), QTY_MAX),
             instrument: instrument.clone(),
             rounding: false,
         });

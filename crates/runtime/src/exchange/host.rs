@@ -4,14 +4,17 @@ use std::iter::Peekable;
 use std::time::Duration;
 
 use binance::CaptureReader;
-use binance::server::{AccountEvent, Machine, Standing};
+use binance::server::{AccountEvent, Kept, KeptOrder, Machine, Standing};
 use market::venue::VenueCommand;
 use market::{
-    FinePrice, Instrument, MarkUpdate, MarketEvent, MarketKind, Nanos, Price, Qty, Rate, Side, Usd,
+    FinePrice, Instrument, MarkUpdate, MarketEvent, MarketKind, Nanos, Position, Price, Qty, Rate,
+    Side, Usd,
 };
-use sim_exchange::{AccountId, Injection, RecordedMarket, SimExchange, SimOutput};
+use sim_exchange::{
+    AccountId, Holdings, Injection, RecordedMarket, Rested, SimExchange, SimOutput,
+};
 
-use super::{ExchangeConfig, ExchangeError, recorded_config, sim_config};
+use super::{Account, ExchangeConfig, ExchangeError, recorded_config, sim_config};
 
 /// Customers of one exchange: the machine keeps ledgers for this many.
 pub(super) const ACCOUNTS_MAX: usize = 99;
@@ -33,6 +36,19 @@ struct Replay {
     /// Whether it brings mark prices itself.
     has_marks: bool,
     mark_due: Nanos,
+    /// The last time of the recording that has been played, on the recording's clock.
+    played: Option<Nanos>,
+}
+
+/// Where an exchange was left that opens again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Left {
+    /// What its accounts had.
+    pub(super) kept: Vec<Kept>,
+    /// The last price; `None` for an exchange that closed before it had one.
+    pub(super) price: Option<FinePrice>,
+    /// How far a recording had been played.
+    pub(super) played: Option<Nanos>,
 }
 
 /// One matching machine and what came out of it.
@@ -63,34 +79,63 @@ impl Host {
     /// # Errors
     /// [`ExchangeError::Replay`] when the captures cannot be read.
     pub fn new(config: &ExchangeConfig, start: Nanos) -> Result<Self, ExchangeError> {
-        let mut world = if config.replay.is_empty() {
-            World::Simulated(Box::new(SimExchange::new(sim_config(config, start))))
+        Self::reopen(config, start, &Left::default())
+    }
+
+    /// An exchange that opens again at `start` where it was left.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Replay`] when the captures cannot be read.
+    pub(super) fn reopen(
+        config: &ExchangeConfig,
+        start: Nanos,
+        left: &Left,
+    ) -> Result<Self, ExchangeError> {
+        let accounts = config.accounts.iter().enumerate();
+        let holdings: Vec<_> = accounts
+            .map(|(index, account)| {
+                let kept = left.kept.iter().find(|kept| kept.account == index);
+                kept.map_or_else(|| opening(index, account), |kept| holdings(index, kept))
+            })
+            .collect();
+        let world = if config.replay.is_empty() {
+            let sim = sim_config(config, start, left.price);
+            World::Simulated(Box::new(SimExchange::reopen(sim, &holdings)))
         } else {
-            World::Recorded(Box::new(Replay::open(config, start)?))
+            World::Recorded(Box::new(Replay::open(config, start, left.played)?))
         };
-        machine!(&mut world, machine => {
-            machine.keep_all_reports();
-            for (index, account) in config.accounts.iter().enumerate() {
-                machine.open_account(id(index), Usd::from_decimal(account.balance));
-                machine.set_leverage(id(index), account.leverage);
-            }
-            // The first account exists from birth, with a balance of its own.
-            let first = config.accounts.first().map_or(Usd::ZERO, |account| {
-                Usd::from_decimal(account.balance)
-            });
-            let missing = first - machine.standing(id(0)).wallet;
-            if missing != Usd::ZERO {
-                machine.transfer(id(0), missing);
-            }
-            machine.take_events(&mut Vec::new());
-        });
-        Ok(Self {
+        let mut host = Self {
             world,
             instrument: config.instrument.clone(),
             market: Vec::new(),
             outputs: Vec::new(),
             events: Vec::new(),
-        })
+        };
+        if let World::Recorded(replay) = &mut host.world {
+            if left.played.is_some() {
+                replay.step(start, &host.instrument, &mut host.outputs);
+            }
+            replay.market.bring_back(&holdings);
+        }
+        host.collect();
+        host.forget_told();
+        machine!(&mut host.world, machine => {
+            machine.keep_all_reports();
+            machine.take_events(&mut Vec::new());
+        });
+        Ok(host)
+    }
+
+    /// Leaves of a recording's past what a book is made of, and the last mark: the rest has been
+    /// told in an earlier life.
+    fn forget_told(&mut self) {
+        let marks = |event: &MarketEvent| matches!(event.kind, MarketKind::Mark(_));
+        let last = self.market.iter().rposition(marks);
+        let mut index = 0;
+        self.market.retain(|event| {
+            index += 1;
+            !matches!(event.kind, MarketKind::Trade(_)) && (!marks(event) || Some(index - 1) == last)
+        });
     }
 
     /// Lets everything happen that is due.
@@ -127,18 +172,27 @@ impl Host {
 }
 
 impl Replay {
-    fn open(config: &ExchangeConfig, start: Nanos) -> Result<Self, ExchangeError> {
+    /// Begins at the beginning, or where the recording was left: then everything before that is
+    /// due at `start`.
+    fn open(
+        config: &ExchangeConfig,
+        start: Nanos,
+        played: Option<Nanos>,
+    ) -> Result<Self, ExchangeError> {
         let reader = CaptureReader::open(&config.instrument, &config.replay)?;
         let mut source = reader.peekable();
         let shift = match source.peek() {
-            Some(Ok(first)) => start.0.cast_signed() - first.ts_recv.0.cast_signed(),
+            Some(Ok(first)) => {
+                let from = played.unwrap_or(first.ts_recv).max(first.ts_recv);
+                start.0.cast_signed() - from.0.cast_signed()
+            }
             Some(Err(_)) | None => match source.next() {
                 Some(Err(error)) => return Err(error.into()),
                 _ => 0,
             },
         };
         let market = RecordedMarket::new(recorded_config(config, start));
-        Ok(Self { market, source, shift, has_marks: false, mark_due: start })
+        Ok(Self { market, source, shift, has_marks: false, mark_due: start, played })
     }
 
     /// Takes in what was recorded until now. Lines that cannot be read are passed over.
@@ -151,6 +205,7 @@ impl Replay {
                 Ok(_) | Err(_) => {}
             }
             if let Some(Ok(event)) = self.source.next() {
+                self.played = self.played.max(Some(event.ts_recv));
                 let mut event = event.event;
                 event.ts_event = moved(event.ts_event, self.shift).min(now);
                 if let MarketKind::Mark(update) = &mut event.kind {
@@ -199,6 +254,38 @@ fn moved(at: Nanos, shift: i64) -> Nanos {
 fn id(account: usize) -> AccountId {
     // At most `ACCOUNTS_MAX`, which was checked at birth.
     AccountId(account as u16)
+}
+
+/// What an account begins with.
+fn opening(index: usize, account: &Account) -> Holdings {
+    Holdings {
+        account: id(index),
+        position: Position::ZERO,
+        cost: Usd::ZERO,
+        wallet: Usd::from_decimal(account.balance),
+        realized: Usd::ZERO,
+        leverage: account.leverage,
+        dead_man: None,
+        orders: Vec::new(),
+    }
+}
+
+/// What an account had.
+fn holdings(index: usize, kept: &Kept) -> Holdings {
+    let rested = |order: &KeptOrder| {
+        let KeptOrder { client_id, venue_id, side, price, tif, qty, filled, reduce_only } = *order;
+        Rested { client_id, venue_id, side, price, tif, qty, filled, reduce_only }
+    };
+    Holdings {
+        account: id(index),
+        position: kept.standing.position,
+        cost: kept.standing.cost,
+        wallet: kept.standing.wallet,
+        realized: kept.standing.realized,
+        leverage: kept.leverage,
+        dead_man: kept.dead_man,
+        orders: kept.orders.iter().map(rested).collect(),
+    }
 }
 
 fn standing(from: sim_exchange::Standing) -> Standing {
@@ -265,6 +352,17 @@ impl Machine for Host {
     fn set_mark(&mut self, price: FinePrice) {
         if let World::Simulated(machine) = &mut self.world {
             machine.inject(Injection::Mark(price));
+        }
+    }
+
+    fn pay_funding(&mut self, rate: Rate) {
+        machine!(&mut self.world, machine => machine.pay_funding(rate));
+    }
+
+    fn played(&self) -> Option<Nanos> {
+        match &self.world {
+            World::Simulated(_) => None,
+            World::Recorded(replay) => replay.played,
         }
     }
 }

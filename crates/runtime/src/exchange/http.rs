@@ -165,7 +165,7 @@ fn is_upgrade(parts: &Parts) -> bool {
 }
 
 async fn upgrade(mut parts: Parts, ip: IpAddr, handle: Arc<Handle>) -> Response<Body> {
-    if handle.refuses_sockets() {
+    if handle.edge.borrow().refuse_sockets {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let query = parts.uri.query().unwrap_or_default().to_owned();

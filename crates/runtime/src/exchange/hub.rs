@@ -1,8 +1,12 @@
 //! The thread on which the exchange lives: requests in, replies and messages out, on the clock.
+//!
+//! Requests that wait are worked off together. What they changed is written to disk, if there is a
+//! store, and only then do their replies and messages leave: nobody is ever told what a kill could
+//! undo.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,12 +22,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::ExchangeConfig;
 use super::host::Host;
+use super::store::{Folder, StateError, Store};
 use crate::clock;
 
 /// Requests that may wait for the machine.
 const QUEUE: usize = 8_192;
 /// Messages that may wait for a slow reader before its connection is cut.
 const SLOW_READER: usize = 4_096;
+/// Requests worked off together: enough to share one write, few enough that the first does not wait
+/// long for its answer.
+const BATCH: usize = 128;
 /// The longest the thread sleeps.
 const NAP: Duration = Duration::from_millis(20);
 /// Simulated time per step while history is made up.
@@ -54,6 +62,8 @@ pub(super) enum Purpose {
 
 /// What goes out on a WebSocket.
 pub(super) type Outbox = mpsc::Sender<Utf8Bytes>;
+/// The other end of an [`Outbox`].
+pub(super) type Inbox = mpsc::Receiver<Utf8Bytes>;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
@@ -73,8 +83,27 @@ pub(super) struct Handle {
     alive: watch::Receiver<bool>,
     /// Counts up when every connection is to be cut.
     pub(super) cut: watch::Receiver<u64>,
-    refuse_sockets: std::sync::Arc<AtomicBool>,
+    pub(super) edge: watch::Receiver<Edge>,
     pub(super) ping_every: Duration,
+}
+
+/// What goes wrong where sockets are, not behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Edge {
+    pub(super) refuse_sockets: bool,
+    pub(super) half_open: bool,
+    /// WebSockets are closed when they get this old.
+    pub(super) life: Duration,
+}
+
+impl Edge {
+    fn new(faults: &Faults) -> Self {
+        Self {
+            refuse_sockets: faults.refuse_sockets,
+            half_open: faults.half_open,
+            life: faults.connection_life(),
+        }
+    }
 }
 
 impl Handle {
@@ -101,10 +130,6 @@ impl Handle {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) fn refuses_sockets(&self) -> bool {
-        self.refuse_sockets.load(Ordering::Relaxed)
-    }
-
     /// Done when the thread has ended.
     pub(super) async fn stopped(&self) {
         let mut alive = self.alive.clone();
@@ -119,43 +144,54 @@ impl Handle {
     }
 }
 
-/// Makes up history, then starts the thread.
+/// An exchange that is about to open.
+pub(super) struct Opening {
+    pub(super) front: Front,
+    pub(super) host: Host,
+    /// When its market begins: in the past, if history is to be made up.
+    pub(super) begin: Nanos,
+    /// Where to keep it.
+    pub(super) folder: Option<Folder>,
+}
+
+/// Starts the thread, which makes up history before it listens.
 pub(super) fn start(
-    front: Front,
-    host: Host,
+    opening: Opening,
     config: &ExchangeConfig,
-    begin: Nanos,
-) -> std::io::Result<(Handle, JoinHandle<()>)> {
+) -> std::io::Result<(Handle, JoinHandle<Result<(), StateError>>)> {
+    let Opening { front, host, begin, folder } = opening;
     let (jobs, inbox) = sync_channel(QUEUE);
     let (alive, watching) = watch::channel(true);
     let (cut, cutting) = watch::channel(0);
-    let refuse_sockets = std::sync::Arc::new(AtomicBool::new(config.faults.refuse_sockets));
+    let (edge, edges) = watch::channel(Edge::new(&config.faults));
     let handle = Handle {
         jobs,
         ids: AtomicU64::new(1),
         alive: watching,
         cut: cutting,
-        refuse_sockets: std::sync::Arc::clone(&refuse_sockets),
+        edge: edges,
         ping_every: config.ping_every,
     };
     let mut hub = Hub {
         front,
         host,
         now: begin,
+        skew_ms: config.clock_skew_ms,
         peers: BTreeMap::new(),
         listeners: BTreeMap::new(),
         market: Vec::new(),
         pushes: Vec::new(),
+        out: Vec::new(),
+        held: BTreeMap::new(),
+        held_count: 0,
+        store: None,
         cut,
-        refuse_sockets,
+        edge,
     };
     let thread = std::thread::Builder::new().name("exchange".to_owned()).spawn(move || {
         let _end = End(alive);
-        let until = clock::now();
-        while hub.now < until {
-            hub.advance((hub.now + WARM_STEP).min(until));
-        }
-        hub.run(&inbox);
+        hub.open_doors(folder)?;
+        hub.run(&inbox)
     })?;
     Ok((handle, thread))
 }
@@ -189,33 +225,90 @@ struct Listener {
     events: Option<Vec<String>>,
 }
 
+/// What leaves once it is certain to last.
+enum Out {
+    Reply(oneshot::Sender<Reply>, Reply),
+    Message(u64, Utf8Bytes),
+    Faults(oneshot::Sender<Faults>, Faults),
+    Acted(oneshot::Sender<Result<(), String>>, Result<(), String>),
+    Close(u64),
+    Cut,
+}
+
 struct Hub {
     front: Front,
     host: Host,
     now: Nanos,
+    skew_ms: i64,
     peers: BTreeMap<u64, Peer>,
     listeners: BTreeMap<Topic, Vec<Listener>>,
     market: Vec<MarketEvent>,
     pushes: Vec<Push>,
+    out: Vec<Out>,
+    /// Answers of the WS API that are held back, by when they are due.
+    held: BTreeMap<(Nanos, u64), (u64, Utf8Bytes)>,
+    held_count: u64,
+    store: Option<Store>,
     cut: watch::Sender<u64>,
-    refuse_sockets: std::sync::Arc<AtomicBool>,
+    edge: watch::Sender<Edge>,
 }
 
 impl Hub {
-    fn run(&mut self, inbox: &Receiver<Job>) {
+    /// Lives up to the present, then begins to keep what happens.
+    fn open_doors(&mut self, folder: Option<Folder>) -> Result<(), StateError> {
+        let until = self.clock();
+        while self.now < until {
+            self.advance((self.now + WARM_STEP).min(until));
+        }
+        self.advance(until);
+        if let Some(folder) = folder {
+            self.store = Some(folder.begin(&self.front.whole(&self.host, self.now))?);
+            self.front.keep_changes();
+        }
+        self.settle()
+    }
+
+    fn run(&mut self, inbox: &Receiver<Job>) -> Result<(), StateError> {
         loop {
-            self.advance(clock::now());
-            let due = self.front.next_tick().min(self.host.next_deadline().unwrap_or(Nanos::MAX));
-            match inbox.recv_timeout(due.since(self.now).min(NAP)) {
-                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            let now = self.clock();
+            self.advance(now);
+            self.settle()?;
+            match inbox.recv_timeout(self.due().since(self.now).min(NAP)) {
                 Ok(job) => {
-                    self.advance(clock::now());
-                    self.work(job);
-                    self.pump();
+                    if !self.work_off(job, inbox) {
+                        return self.settle();
+                    }
                 }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+
+    /// Works on a job and on those that wait behind it; false when told to stop.
+    fn work_off(&mut self, first: Job, inbox: &Receiver<Job>) -> bool {
+        let waiting = std::iter::from_fn(|| inbox.try_recv().ok()).take(BATCH - 1);
+        for job in std::iter::once(first).chain(waiting) {
+            if matches!(job, Job::Stop) {
+                return false;
+            }
+            let now = self.clock();
+            self.advance(now);
+            self.work(job);
+        }
+        true
+    }
+
+    /// The exchange's own time.
+    fn clock(&self) -> Nanos {
+        skewed(clock::now(), self.skew_ms)
+    }
+
+    /// When something happens even if nobody asks for anything.
+    fn due(&mut self) -> Nanos {
+        let machine = self.host.next_deadline().unwrap_or(Nanos::MAX);
+        let held = self.held.first_key_value().map_or(Nanos::MAX, |(&(due, _), _)| due);
+        self.front.next_tick().min(machine).min(held)
     }
 
     /// Lets the exchange live up to now; time never goes back.
@@ -223,6 +316,45 @@ impl Hub {
         self.now = self.now.max(now);
         self.host.step(self.now, self.front.maintenance());
         self.pump();
+    }
+
+    /// Writes down what has changed, then lets out what there is to say about it.
+    fn settle(&mut self) -> Result<(), StateError> {
+        while let Some(entry) = self.held.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let (id, text) = entry.remove();
+            self.out.push(Out::Message(id, text));
+        }
+        if let Some(store) = &mut self.store {
+            if let Some(changes) = self.front.take_changes(&self.host, self.now) {
+                store.append(&changes)?;
+            }
+            if store.is_long() {
+                store.renew(&self.front.whole(&self.host, self.now))?;
+            }
+        }
+        let mut out = std::mem::take(&mut self.out);
+        for leaving in out.drain(..) {
+            self.let_out(leaving);
+        }
+        self.out = out;
+        Ok(())
+    }
+
+    fn let_out(&mut self, leaving: Out) {
+        match leaving {
+            // Whoever has gone away does not hear the answer.
+            Out::Reply(answer, reply) => drop(answer.send(reply)),
+            Out::Faults(answer, faults) => drop(answer.send(faults)),
+            Out::Acted(answer, result) => drop(answer.send(result)),
+            Out::Message(id, text) => {
+                let peer = self.peers.get(&id);
+                if peer.is_some_and(|peer| peer.outbox.try_send(text).is_err()) {
+                    self.close(id);
+                }
+            }
+            Out::Close(id) => self.close(id),
+            Out::Cut => self.cut.send_modify(|count| *count += 1),
+        }
     }
 
     /// Hands what the machine said to the protocol, and its messages to whoever listens.
@@ -241,7 +373,7 @@ impl Hub {
         }
         self.pushes = pushes;
         if self.front.take_cut() {
-            self.cut.send_modify(|count| *count += 1);
+            self.out.push(Out::Cut);
         }
     }
 
@@ -257,21 +389,22 @@ impl Hub {
                     api_key: owned.api_key.as_deref(),
                     ip: owned.ip,
                 };
-                // A client that has gone away does not hear the answer, but the request counts.
-                let _ = answer.send(self.front.rest(&mut self.host, now, &request));
+                let reply = self.front.rest(&mut self.host, now, &request);
+                self.out.push(Out::Reply(answer, reply));
             }
             Job::Open { id, ip, purpose, outbox } => self.open(id, ip, purpose, outbox),
             Job::Text { id, text } => self.text(id, &text),
             Job::Close { id } => self.close(id),
             Job::Faults(faults, answer) => {
                 if let Some(faults) = faults {
-                    self.refuse_sockets.store(faults.refuse_sockets, Ordering::Relaxed);
+                    self.edge.send_replace(Edge::new(&faults));
                     self.front.set_faults(faults);
                 }
-                let _ = answer.send(self.front.faults().clone());
+                self.out.push(Out::Faults(answer, self.front.faults().clone()));
             }
             Job::Act(action, answer) => {
-                let _ = answer.send(self.front.act(&mut self.host, now, &action));
+                let result = self.front.act(&mut self.host, now, &action);
+                self.out.push(Out::Acted(answer, result));
             }
             Job::Stop => {}
         }
@@ -346,9 +479,16 @@ impl Hub {
         match &mut peer.kind {
             Kind::Api(session) => {
                 let ip = peer.ip;
-                match self.front.ws_api(&mut self.host, self.now, session, ip, text) {
-                    Some(answer) => self.send(id, answer.into()),
-                    None => self.close(id),
+                let answer = self.front.ws_api(&mut self.host, self.now, session, ip, text);
+                let delay = self.front.reply_delay();
+                match answer {
+                    Some(answer) if delay.is_zero() => self.send(id, answer.into()),
+                    Some(answer) => {
+                        self.held_count += 1;
+                        let due = (self.now + delay, self.held_count);
+                        self.held.insert(due, (id, answer.into()));
+                    }
+                    None => self.out.push(Out::Close(id)),
                 }
             }
             Kind::Streams { .. } => self.control(id, text),
@@ -362,7 +502,7 @@ impl Hub {
                 let have = self.names(id).map_or(0, |names| names.len());
                 if let Err(last_words) = check_count(have + list.len()) {
                     self.send(id, last_words.into());
-                    return self.close(id);
+                    return self.out.push(Out::Close(id));
                 }
                 for name in list {
                     self.subscribe(id, name, None);
@@ -414,7 +554,6 @@ impl Hub {
             return;
         };
         let bare = Utf8Bytes::from(push.text.as_str());
-        let mut slow = Vec::new();
         for listener in listeners {
             let wants = listener
                 .events
@@ -435,23 +574,22 @@ impl Hub {
                 }
                 Kind::Streams { .. } | Kind::Api(_) => bare.clone(),
             };
-            if peer.outbox.try_send(text).is_err() {
-                slow.push(listener.peer);
-            }
-        }
-        for id in slow {
-            self.close(id);
+            self.out.push(Out::Message(listener.peer, text));
         }
     }
 
     fn send(&mut self, id: u64, text: Utf8Bytes) {
-        if self.peers.get(&id).is_some_and(|peer| peer.outbox.try_send(text).is_err()) {
-            self.close(id);
-        }
+        self.out.push(Out::Message(id, text));
     }
 }
 
+/// A time on a clock that is off by this much.
+pub(super) fn skewed(now: Nanos, skew_ms: i64) -> Nanos {
+    let span = Duration::from_millis(skew_ms.unsigned_abs());
+    if skew_ms < 0 { now - span } else { now + span }
+}
+
 /// A queue for one connection's messages.
-pub(super) fn outbox() -> (Outbox, mpsc::Receiver<Utf8Bytes>) {
+pub(super) fn outbox() -> (Outbox, Inbox) {
     mpsc::channel(SLOW_READER)
 }

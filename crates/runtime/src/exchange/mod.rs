@@ -5,7 +5,7 @@
 //! answer; a full queue is answered as an overloaded venue would.
 //!
 //! Modules in reading order: this one (configuration, start and end), `host` (the machine as the
-//! protocol wants it), `hub` (the thread), `http` (connections and requests), `socket`
+//! protocol wants it), `store` (accounts on disk), `hub` (the thread), `http` (connections and requests), `socket`
 //! (WebSockets), `control` (faults from outside), `tls`.
 
 mod control;
@@ -13,6 +13,7 @@ mod host;
 mod http;
 mod hub;
 mod socket;
+mod store;
 mod tls;
 
 use std::future::Future;
@@ -25,15 +26,19 @@ use std::time::Duration;
 use binance::CaptureError;
 use binance::server::verify::Secret;
 use binance::server::{AccountConfig, Faults, Front, FrontConfig, LimitRules};
-use market::{Decimal, Instrument, Nanos, Rate, Usd};
+use market::{Decimal, FinePrice, Instrument, Nanos, Rate, Usd};
 use sim_exchange::{Latency, RecordedConfig, SimConfig};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::clock;
+use host::Left;
+use hub::Opening;
+use store::{Folder, Revived};
 
 pub use host::Host;
+pub use store::StateError;
 
 /// How long open connections may take to end at shutdown.
 const GRACE: Duration = Duration::from_millis(500);
@@ -53,6 +58,10 @@ pub struct Account {
     pub can_withdraw: bool,
     /// Whether the account is in hedge mode, in which orders are refused here.
     pub hedge: bool,
+    /// Whether its margin is isolated.
+    pub isolated: bool,
+    /// Whether it is in multi-assets mode.
+    pub multi_assets: bool,
 }
 
 /// What an account signs with.
@@ -83,6 +92,8 @@ impl Account {
             leverage: 20,
             can_withdraw: false,
             hedge: false,
+            isolated: false,
+            multi_assets: false,
         }
     }
 }
@@ -113,6 +124,10 @@ pub struct ExchangeConfig {
     pub warm_up: Duration,
     /// Between two ping frames.
     pub ping_every: Duration,
+    /// Folder in which its accounts outlive the process; `None` to forget them.
+    pub state: Option<PathBuf>,
+    /// Its clock is off by this much.
+    pub clock_skew_ms: i64,
     /// Changes to the embedded market, such as its crowd; its accounts, time and seed are ours.
     pub market: Option<SimConfig>,
 }
@@ -132,16 +147,10 @@ impl ExchangeConfig {
             limits: LimitRules::default(),
             warm_up: Duration::from_secs(300),
             ping_every: Duration::from_secs(180),
+            state: None,
+            clock_skew_ms: 0,
             market: None,
         }
-    }
-}
-
-impl ExchangeConfig {
-    /// When the market begins if requests are served from now on. A recording makes up no history.
-    fn start(&self) -> Nanos {
-        let now = clock::now();
-        if self.replay.is_empty() { now - self.warm_up } else { now }
     }
 }
 
@@ -170,6 +179,9 @@ pub enum ExchangeError {
     /// The recorded data cannot be used.
     #[error("replay: {0}")]
     Replay(#[from] CaptureError),
+    /// What accounts had cannot be brought back, or kept.
+    #[error("{0}")]
+    State(#[from] StateError),
     /// The machine's thread could not be started, or a listener failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -227,10 +239,7 @@ pub async fn serve(
     listeners: Listeners,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ExchangeError> {
-    let start = config.start();
-    let front = Front::new(front_config(&config, start)?);
-    let host = host::Host::new(&config, start)?;
-    let (handle, thread) = hub::start(front, host, &config, start)?;
+    let (handle, thread) = hub::start(opening(&config)?, &config)?;
     let (stop, stopping) = watch::channel(false);
     let handle = Arc::new(handle);
     let main = http::run(listeners.main, listeners.tls, Arc::clone(&handle), stopping.clone());
@@ -253,9 +262,30 @@ pub async fn serve(
     handle.stop();
     let joined = tokio::task::spawn_blocking(move || thread.join()).await;
     match joined {
-        Ok(Ok(())) => result,
+        Ok(Ok(Ok(()))) => result,
+        Ok(Ok(Err(error))) => Err(error.into()),
         _ => Err(ExchangeError::Stopped),
     }
+}
+
+/// A new exchange, or the one that was left in the folder.
+fn opening(config: &ExchangeConfig) -> Result<Opening, ExchangeError> {
+    let now = hub::skewed(clock::now(), config.clock_skew_ms);
+    let folder = config.state.as_deref().map(Folder::open).transpose()?;
+    let revived = match &folder {
+        Some(folder) => folder.revive(front_config(config, now)?)?,
+        None => None,
+    };
+    if let Some(Revived { front, kept, left_at }) = revived {
+        let (price, played) = left_at.unzip();
+        let left = Left { kept, price, played: played.flatten() };
+        let host = Host::reopen(config, now, &left)?;
+        return Ok(Opening { front, host, begin: now, folder });
+    }
+    // A recording makes up no history.
+    let begin = if config.replay.is_empty() { now - config.warm_up } else { now };
+    let front = Front::new(front_config(config, begin)?);
+    Ok(Opening { front, host: Host::new(config, begin)?, begin, folder })
 }
 
 /// What the protocol in front is told at birth.
@@ -285,6 +315,8 @@ pub fn front_config(config: &ExchangeConfig, start: Nanos) -> Result<FrontConfig
             leverage: account.leverage,
             can_withdraw: account.can_withdraw,
             hedge: account.hedge,
+            isolated: account.isolated,
+            multi_assets: account.multi_assets,
             ..AccountConfig::new(&account.api_key, "", Usd::from_decimal(account.balance))
         });
     }
@@ -303,10 +335,14 @@ pub fn front_config(config: &ExchangeConfig, start: Nanos) -> Result<FrontConfig
 }
 
 /// The embedded market as this configuration wants it.
-fn sim_config(config: &ExchangeConfig, start: Nanos) -> SimConfig {
+fn sim_config(config: &ExchangeConfig, start: Nanos, left_at: Option<FinePrice>) -> SimConfig {
     let base = || SimConfig::new(config.instrument.clone(), config.seed, start);
     let mut sim = config.market.clone().unwrap_or_else(base);
     (sim.instrument, sim.seed, sim.start) = (config.instrument.clone(), config.seed, start);
+    if let Some(price) = left_at {
+        // The same draws again would repeat the same hour again.
+        (sim.start_price, sim.seed) = (price.decimal(), config.seed ^ start.0);
+    }
     sim.latency = Latency::ZERO;
     sim.diff_interval = Duration::from_millis(50);
     // Counted in front, where the headers are.
@@ -316,7 +352,7 @@ fn sim_config(config: &ExchangeConfig, start: Nanos) -> SimConfig {
 
 /// The recorded market as this configuration wants it.
 fn recorded_config(config: &ExchangeConfig, start: Nanos) -> RecordedConfig {
-    let sim = sim_config(config, start);
+    let sim = sim_config(config, start, None);
     RecordedConfig {
         latency: sim.latency,
         fees: sim.fees,

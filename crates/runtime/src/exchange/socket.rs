@@ -7,14 +7,19 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use binance::server::Route;
 use binance::server::params::decode;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::hub::{self, Handle, Job, Purpose};
+use super::hub::{self, Edge, Handle, Inbox, Job, Purpose};
 
 /// Messages a client may send per second, control frames included.
 const INCOMING_MAX: u32 = 10;
 /// Policy violation.
 const CODE_POLICY: u16 = 1_008;
+/// Going away.
+const CODE_AWAY: u16 = 1_001;
+/// A half-open socket is held open this long at most.
+const HALF_OPEN_MAX: Duration = Duration::from_secs(3_600);
 
 /// What the path of a WebSocket asks for; `None` for paths that do not exist.
 pub(super) fn purpose(path: &str, query: &str) -> Option<Purpose> {
@@ -75,10 +80,20 @@ pub(super) async fn serve(
     let mut ping = tokio::time::interval_at(Instant::now() + handle.ping_every, handle.ping_every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut window = (Instant::now(), 0_u32);
+    let (opened, mut edge) = (Instant::now(), handle.edge.clone());
     loop {
+        let Edge { half_open, life, .. } = *edge.borrow_and_update();
+        if half_open {
+            break lie_dead(socket, messages, cut).await;
+        }
         tokio::select! {
             biased;
             _ = cut.changed() => break,
+            Ok(()) = edge.changed() => {}
+            () = tokio::time::sleep_until(opened + life) => {
+                close(&mut socket, CODE_AWAY, "Connection lifetime reached").await;
+                break;
+            }
             message = messages.recv() => match message {
                 Some(text) => {
                     if socket.send(Message::Text(text)).await.is_err() {
@@ -97,9 +112,7 @@ pub(super) async fn serve(
             incoming = socket.recv() => match incoming {
                 Some(Ok(Message::Text(text))) => {
                     if streams && is_flood(&mut window) {
-                        let reason = "Too many requests".into();
-                        let frame = CloseFrame { code: CODE_POLICY, reason };
-                        let _ = socket.send(Message::Close(Some(frame))).await;
+                        close(&mut socket, CODE_POLICY, "Too many requests").await;
                         break;
                     }
                     handle.insist(Job::Text { id, text: text.as_str().to_owned() }).await;
@@ -110,6 +123,24 @@ pub(super) async fn serve(
         }
     }
     handle.insist(Job::Close { id }).await;
+}
+
+async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: reason.into() };
+    // The connection ends either way.
+    let _ = socket.send(Message::Close(Some(frame))).await;
+}
+
+/// Holds a socket as a network does that has lost its other end: nothing is sent, nothing is read,
+/// pings included, and there is no end to it until connections are cut.
+async fn lie_dead(socket: WebSocket, messages: Inbox, mut cut: watch::Receiver<u64>) {
+    drop(messages);
+    tokio::select! {
+        biased;
+        _ = cut.changed() => {}
+        () = tokio::time::sleep(HALF_OPEN_MAX) => {}
+    }
+    drop(socket);
 }
 
 fn is_flood((since, count): &mut (Instant, u32)) -> bool {

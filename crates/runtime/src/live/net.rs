@@ -55,7 +55,7 @@ pub use self::arrived::Arrived;
 use self::arrived::What;
 use self::dial::{Dialer, Place};
 use self::http::Http;
-use self::socket::{COMMANDS_MAX, Command, Overflow, Socket};
+use self::socket::{COMMANDS_MAX, CROWDED, Command, Overflow, Socket};
 use crate::clock;
 
 /// How we introduce ourselves.
@@ -278,8 +278,7 @@ impl Net {
         };
         if full {
             *sender = None;
-            let reason = format!("cut: {COMMANDS_MAX} frames wait to be sent");
-            let closed = Arrived::new(clock::now(), What::Closed(socket, reason));
+            let closed = Arrived::new(clock::now(), What::Closed(socket, CROWDED.to_owned()));
             // Nobody listens any more only when everything ends.
             let _ = self.arrived.send(closed);
         }

@@ -148,7 +148,8 @@ fn a_listen_key_that_expires_is_replaced() {
     let mut world = quoting(8);
     world.act(&Action::ExpireListenKey { api_key: whose() });
     world.run(millis(50));
-    assert!(world.desk().standstill.contains(&Standstill::StreamDown), "{}", world.story());
+    let told = world.alerts.iter().any(|(_, alert)| alert.message.contains("user_stream_down"));
+    assert!(told, "{}", world.story());
     recovers(&mut world, "expiry");
 }
 
@@ -216,19 +217,23 @@ fn a_clock_that_is_off_withdraws_quotes_until_it_is_right() {
 
 #[test]
 fn an_account_that_is_locked_or_in_the_wrong_mode_is_not_traded_on() {
-    let mut world = quoting(14);
-    world.act(&Action::Hedge { api_key: whose(), hedge: true });
-    world.run_until(seconds(120), "noticed", |world| {
-        world.desk().standstill.contains(&Standstill::Venue(Obstacle::Account))
-    });
-    world.run_until(seconds(60), "withdrawn", |world| world.open_orders().is_empty());
-
-    let mut world = quoting(15);
-    world.act(&Action::Lock { api_key: whose(), locked: true });
-    world.run_until(seconds(120), "noticed", |world| {
-        world.desk().standstill.contains(&Standstill::Venue(Obstacle::OnlyReduce))
-    });
-    world.run_until(seconds(60), "withdrawn", |world| world.open_orders().len() <= 1);
+    let hedge = Action::Hedge { api_key: whose(), hedge: true };
+    let lock = Action::Lock { api_key: whose(), locked: true };
+    for (action, obstacle) in [(hedge, Obstacle::Account), (lock, Obstacle::OnlyReduce)] {
+        let mut engine = engine_config();
+        engine.desks[0].requote.amend = false;
+        let mut world = World::with(14, OrderPath::WsApi, engine, None);
+        world.run_until(seconds(40), "quoting", World::is_quoting);
+        world.act(&action);
+        world.run_until(seconds(120), "noticed", |world| {
+            world.desk().standstill.contains(&Standstill::Venue(obstacle))
+        });
+        world.run_until(seconds(60), "withdrawn", |world| world.open_orders().is_empty());
+        world.run(seconds(40));
+        let told = world.alerts.iter().any(|(_, alert)| alert.message.contains(obstacle.name()));
+        assert!(told, "{}", world.story());
+        assert!(world.open_orders().is_empty(), "{}", world.story());
+    }
 }
 
 #[test]

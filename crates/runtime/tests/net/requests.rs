@@ -104,11 +104,10 @@ fn what_could_not_leave_was_not_sent() {
 #[test]
 fn what_may_have_arrived_is_lost() {
     type Deed = fn(std::net::TcpStream);
-    let deeds: [(&str, Deed); 6] = [
+    let deeds: [(&str, Deed); 5] = [
         ("ends without an answer", |stream| {
             read_request(&stream);
         }),
-        ("ends before reading", |_| {}),
         ("ends within the head", |mut stream| {
             read_request(&stream);
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-le").unwrap();

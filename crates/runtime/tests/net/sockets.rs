@@ -113,7 +113,9 @@ fn every_way_to_end_is_told_once_with_its_reason() {
             read_request(&stream);
             respond(&stream, "302 Found\r\nlocation: ws://127.0.0.1:1/", "");
         }),
-        ("andshake not finished", |listener| drop(accept(listener))),
+        ("andshake not finished", |listener| {
+            read_request(&accept(listener));
+        }),
         ("not open in time", |listener| {
             let mut stream = accept(listener);
             read_request(&stream);
@@ -185,7 +187,23 @@ fn more_commands_than_can_ever_leave_cut_the_socket() {
         rig.send(1, &number.to_string());
     }
     let Seen::Closed(1, reason) = rig.next() else { panic!("not cut") };
-    assert_eq!(reason, "cut: 4096 frames wait to be sent");
+    assert_eq!(reason, "cut: too many frames wait to be sent");
+    drop(rig.net);
+    assert!(rig.runtime.block_on(rig.inbox.recv()).is_none(), "told once");
+}
+
+#[test]
+fn more_commands_than_may_wait_for_the_opening_cut_the_socket() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut rig = Rig::at(silent.local_addr().unwrap());
+    rig.open(1, &account(silent.local_addr().unwrap()));
+    for round in 0..10 {
+        for number in 0..500 {
+            rig.send(1, &format!("{round} {number}"));
+        }
+        rig.runtime.block_on(tokio::task::yield_now());
+    }
+    assert_eq!(rig.next(), Seen::Closed(1, "cut: too many frames wait to be sent".to_owned()));
     drop(rig.net);
     assert!(rig.runtime.block_on(rig.inbox.recv()).is_none(), "told once");
 }

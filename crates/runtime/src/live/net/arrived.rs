@@ -7,7 +7,7 @@ use bytes::Bytes;
 use market::Nanos;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Something that happened on the network, and when. It is told through [`Net::tell`](super::Net::tell).
+/// Something that happened on the network, and when. [`Net::tell`](super::Net::tell) hands it over.
 pub struct Arrived {
     at: Nanos,
     what: What,

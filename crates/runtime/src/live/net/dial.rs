@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Uri;
+use hyper::http::uri::Authority;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
@@ -28,7 +29,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Between two such questions.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
 
-/// A place to connect to. TLS is part of it: a host trusted over TLS is not to be talked to without.
+/// A place to connect to. TLS is part of it: a host known over TLS is not to be talked to without.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) tls: bool,
@@ -38,7 +39,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(tls: bool, host: &str, port: u16) -> Self {
+    fn new(tls: bool, host: &str, port: u16) -> Self {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         Self { tls, host: bare.to_ascii_lowercase(), port }
     }
@@ -51,8 +52,12 @@ impl Place {
             "https" | "wss" => (true, 443),
             _ => return None,
         };
-        let authority = uri.authority()?;
-        // `HOST:` and a port beyond 65,535 count as none there.
+        Self::named(tls, uri.authority()?, port)
+    }
+
+    /// What an authority names; `port` if it names none.
+    pub(super) fn named(tls: bool, authority: &Authority, port: u16) -> Option<Self> {
+        // Read here because there a port that is no number counts as none.
         let port = match authority.as_str().rsplit_once(authority.host())?.1 {
             "" => port,
             given => given.strip_prefix(':')?.parse().ok()?,

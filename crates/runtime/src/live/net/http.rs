@@ -14,7 +14,9 @@ use binance::{HttpRequest, Method};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use market::Nanos;
@@ -77,6 +79,9 @@ impl Http {
         };
         loop {
             let left = limit.saturating_sub(watch.elapsed());
+            // Lets the runtime notice which idle connections the servers have closed: a request on
+            // one of those would be in doubt.
+            tokio::task::yield_now().await;
             let (mut connection, used) = match self.idle(place) {
                 Some(connection) => (connection, true),
                 None => match self.connect(place, left).await {
@@ -213,6 +218,8 @@ fn write_out(place: &Place, from: &HttpRequest) -> Result<Request<Full<Bytes>>, 
     if matches!(from.method, Method::Post | Method::Put) {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(CONTENT_TYPE, form);
+        // Said of an empty body too: there are servers that refuse one without.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(from.body.len()));
     }
     if let Some(key) = &from.api_key {
         let mut key = HeaderValue::from_str(key).map_err(|_| "the API key is not plain text")?;

@@ -107,13 +107,15 @@ fn parse(setting: &'static str, text: &str) -> Result<Via, BadProxy> {
         .intercept(&any)
         .ok_or_else(|| bad("it is not http://HOST:PORT or socks5://HOST:PORT"))?;
     let (uri, scheme) = (intercept.uri(), intercept.uri().scheme_str().unwrap_or_default());
-    let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad("it has no host"))?;
-    let place = |port: u16| Place::new(false, host, uri.port_u16().unwrap_or(port));
+    let place = |port: u16| {
+        let named = uri.authority().and_then(|authority| Place::named(false, authority, port));
+        named.ok_or_else(|| bad("it has no host, or a port that is none"))
+    };
     match scheme {
-        "http" => Ok(Via::Http { proxy: place(80), auth: intercept.basic_auth().cloned() }),
+        "http" => Ok(Via::Http { proxy: place(80)?, auth: intercept.basic_auth().cloned() }),
         "socks5" | "socks5h" => {
             let auth = intercept.raw_auth().map(|(user, pass)| (user.to_owned(), pass.to_owned()));
-            Ok(Via::Socks { proxy: place(1080), auth })
+            Ok(Via::Socks { proxy: place(1080)?, auth })
         }
         _ => Err(bad("only http:// and socks5:// proxies are spoken to")),
     }

@@ -27,6 +27,8 @@ use crate::clock;
 const FRAME_MAX: usize = 16 * 1024 * 1024;
 /// Commands that may wait for one socket. The venue takes fewer orders in a minute.
 pub(super) const COMMANDS_MAX: usize = 4_096;
+/// The end of a socket with more.
+pub(super) const CROWDED: &str = "cut: too many frames wait to be sent";
 /// What a waiting frame costs beside its bytes.
 const FRAME_COST: usize = 256;
 /// How long a farewell may take.
@@ -81,7 +83,8 @@ impl Socket {
             loop {
                 tokio::select! {
                     biased;
-                    command = commands.recv(), if early.len() < COMMANDS_MAX => match command {
+                    command = commands.recv() => match command {
+                        Some(_) if early.len() == COMMANDS_MAX => return self.closed(CROWDED),
                         Some(command) => early.push(command),
                         None => return,
                     },
