@@ -44,8 +44,8 @@ pub(crate) const SECRET: &str = "uV7qPz3KxW9dLr2TnB8yHs5GmC1fJe6AoQ4iXvRk0ZtUbNw
 #[track_caller]
 pub(crate) fn hides_secret(data: &[u8], shown: &str) {
     let pieces = (0..=SECRET.len() - 12).step_by(4).map(|at| &SECRET[at..at + 12]);
-    for piece in pieces {
+    for piece in pieces.filter(|piece| shown.contains(piece)) {
         let brought = data.windows(piece.len()).any(|window| window == piece.as_bytes());
-        assert!(brought || !shown.contains(piece), "a secret shows in {shown}");
+        assert!(brought, "a secret shows in {shown}");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p binance --bench client`
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use binance::replies::{OrderStatus, Owner};
@@ -156,8 +157,8 @@ fn typed(frame: &str) -> OrderUpdate {
             other => Execution::Unknown(other.to_owned()),
         },
         status: OrderStatus::of(order.status),
-        kind: order.o.to_owned(),
-        tif: order.f.to_owned(),
+        kind: Cow::Owned(order.o.to_owned()),
+        tif: Cow::Owned(order.f.to_owned()),
         price: decimal(order.p),
         qty: decimal(order.q),
         filled: decimal(order.z),

@@ -107,6 +107,8 @@ pub struct Endpoints {
     pub streams: String,
     /// The WS API.
     pub ws_api: String,
+    /// Where the rights of a key are told, without a slash at the end; not everywhere.
+    pub permissions: Option<String>,
     /// How sockets are addressed.
     pub paths: Paths,
 }
@@ -124,6 +126,7 @@ impl Endpoints {
             rest: "https://fapi.binance.com".to_owned(),
             streams: "wss://fstream.binance.com".to_owned(),
             ws_api: "wss://ws-fapi.binance.com/ws-fapi/v1".to_owned(),
+            permissions: Some("https://api.binance.com".to_owned()),
             paths: Paths::Routed,
         }
     }
@@ -135,6 +138,7 @@ impl Endpoints {
             rest: "https://demo-fapi.binance.com".to_owned(),
             streams: "wss://demo-fstream.binance.com".to_owned(),
             ws_api: "wss://testnet.binancefuture.com/ws-fapi/v1".to_owned(),
+            permissions: None,
             paths: Paths::Routed,
         }
     }
@@ -177,6 +181,7 @@ impl Endpoints {
             rest: trimmed.to_owned(),
             streams: format!("{socket}://{host}"),
             ws_api: format!("{socket}://{host}/ws-fapi/v1"),
+            permissions: Some(trimmed.to_owned()),
             paths: Paths::Routed,
         })
     }

@@ -17,6 +17,7 @@ pub mod describe;
 pub mod endpoints;
 pub mod limits;
 pub mod listen_key;
+pub mod preflight;
 pub mod queries;
 pub mod reaction;
 pub mod redact;

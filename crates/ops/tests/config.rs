@@ -136,6 +136,15 @@ fn defaults_are_complete_and_printed() {
           api_key: "***"
           api_secret: "***"
           testnet: false
+          network: mainnet
+          paths: routed
+          order_path: ws_api
+          connections: 1
+          recv_window: 1500ms
+          max_clock_offset: 1s
+          leverage: 5
+          apply_settings: false
+          allow_withdrawals: false
           ack_timeout: 2s
           fees:
             maker: 0
@@ -235,8 +244,8 @@ fn the_printed_configuration_reads_back_equal() {
         assert_eq!(again.config_hash(), config.config_hash());
         let masked = |config: &Config| {
             let mut config = config.clone();
-            (config.exchange.api_key, config.exchange.api_secret, config.api.token) =
-                (None, None, None);
+            (config.exchange.api_key, config.exchange.api_secret) = (None, None);
+            (config.exchange.proxy, config.api.token) = (None, None);
             config
         };
         assert_eq!(masked(&again), masked(&config));
@@ -252,7 +261,20 @@ exchange:
   name: binance
   api_key: a
   api_secret: b
-  testnet: true
+  testnet: false
+  network: custom
+  base_url: "http://localhost:8080"
+  paths: legacy
+  arm: "BTCUSDT mainnet"
+  order_path: rest
+  connections: 2
+  recv_window: 1s
+  max_clock_offset: 500ms
+  leverage: 20
+  apply_settings: true
+  allow_withdrawals: true
+  proxy: "socks5://me:word@proxy:1080"
+  ca_file: /tmp/ca.pem
   ack_timeout: 1500ms
   fees: { maker: -0.00005, taker: 0.00045 }
   dead_man: { countdown: 60s, refresh: 20s }
@@ -301,12 +323,14 @@ fn every_key_is_read_into_its_own_field() {
     let changed: Vec<&str> = base.changes(&config).iter().map(|c| c.key.path).collect();
     let unchanged: Vec<&str> =
         keys::all().iter().map(|key| key.path).filter(|path| !changed.contains(path)).collect();
-    // The words with one value only, the mode, and the files that exclude what is given inline.
+    // The words with one value only, the mode, the files that exclude what is given inline, and
+    // the test network, which excludes an address.
     expect![[r#"
         mode
         exchange.name
         exchange.api_key_file
         exchange.api_secret_file
+        exchange.testnet
         strategy.name
         api.token_file
     "#]]
@@ -318,6 +342,97 @@ fn every_key_is_read_into_its_own_field() {
     assert_eq!(config.simulation.seed, u64::MAX);
     assert_eq!(config.exchange.fees.maker, Decimal::from_units(-5000));
     assert_eq!(config.api.token.unwrap().expose(), "t${WORD}");
+}
+
+/// The valid file with a line added to its section `exchange`.
+fn with_exchange(line: &str) -> String {
+    BASE.replacen("name: binance", &format!("name: binance\n  {line}"), 1)
+}
+
+#[test]
+fn the_test_network_has_two_spellings() {
+    use ops::config::Network;
+    let network = |line: &str| good(&with_exchange(line)).exchange.network;
+    assert_eq!(network("testnet: false"), Network::Mainnet);
+    assert_eq!(network("testnet: true"), Network::Testnet);
+    assert_eq!(network("network: testnet"), Network::Testnet);
+    assert_eq!(network("testnet: true\n  network: testnet"), Network::Testnet);
+    assert_eq!(network("testnet: false\n  network: demo"), Network::Demo);
+    let printed = good(&with_exchange("testnet: true")).canonical_yaml();
+    assert_eq!(good(&printed).exchange.network, Network::Testnet);
+    let set = [("exchange.testnet", "true")];
+    let config = parse_with("c.yaml", BASE, &environment, &set).unwrap();
+    assert_eq!(config.exchange.network, Network::Testnet);
+}
+
+#[test]
+fn addresses_of_an_exchange() {
+    let url = |url: &str| read(with_exchange(&format!("network: custom\n  base_url: '{url}'")));
+    for good in [
+        "http://127.0.0.1:8080",
+        "https://exchange.example",
+        "http://localhost/",
+        "http://[::1]:8080",
+        "https://[fe80::1]",
+    ] {
+        let config = url(good).unwrap_or_else(|faults| panic!("{good}: {faults}"));
+        let bare = good.trim_end_matches('/');
+        assert_eq!(config.exchange.base_url.unwrap().as_str(), bare);
+    }
+    for bad in [
+        "127.0.0.1:8080",
+        "ws://h",
+        "http://",
+        "http:///",
+        "http://h/fapi",
+        "http://h:0x50",
+        "http://h:99999",
+        "http://h:",
+        "http://:80",
+        "http://u:p@h",
+        "http://h?x",
+        "http://h h",
+        "http://[::1",
+        "http://[x]:1",
+        "http://[::1]80",
+        "HTTP://h",
+    ] {
+        let faults = url(bad).expect_err(bad).to_string();
+        assert!(faults.contains("exchange.base_url: invalid value"), "{bad}: {faults}");
+    }
+}
+
+#[test]
+fn proxies_are_addresses_and_not_shown() {
+    let proxy = |proxy: &str| read(with_exchange(&format!("proxy: '{proxy}'")));
+    for good in ["http://p:3128", "socks5://p", "socks5h://me:w%40rd@10.0.0.1:9", "http://p/"] {
+        let config = proxy(good).unwrap_or_else(|faults| panic!("{good}: {faults}"));
+        assert!(config.canonical_yaml().contains("proxy: \"***\""));
+        assert!(!format!("{config:?}").contains(good));
+    }
+    for bad in ["p:3128", "https://p", "socks4://p", "http://", "http://hunter2@", "http://p:x"] {
+        let faults = proxy(bad).expect_err(bad).to_string();
+        assert!(faults.starts_with("c.yaml:4: exchange.proxy: invalid value; found ***"));
+        assert!(!faults.contains("hunter2"), "{faults}");
+    }
+    let live = with_exchange("proxy: '***'").replace("paper", "live");
+    assert!(read(live).unwrap_err().to_string().contains("exchange.proxy: the mask"));
+}
+
+#[test]
+fn a_private_key_may_be_a_pem_file() {
+    let scratch = Scratch::new("pem");
+    let live = |file: &PathBuf| {
+        let file = format!("api_secret_file: {}", file.display());
+        read(BASE.replace("paper", "live").replace("api_secret: sss", &file))
+    };
+    let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAw\nBQYDK2Vw\n-----END PRIVATE KEY-----\n";
+    let config = live(&scratch.file("good", pem)).unwrap();
+    assert_eq!(config.exchange.api_secret.unwrap().expose(), "MC4CAQAwBQYDK2Vw");
+    for bad in ["-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----", "two\nlines"] {
+        let faults = live(&scratch.file("bad", bad)).unwrap_err().to_string();
+        assert!(faults.contains("printable ASCII without spaces"), "{faults}");
+    }
 }
 
 #[test]
@@ -341,11 +456,15 @@ fn changes_say_what_a_running_trader_takes() {
     "#]]
     .assert_eq(&format!("{}\n", shown.join("\n")));
     assert!(old.changes(&old).is_empty());
+    let proxy = |port| good(&with_exchange(&format!("proxy: http://p:{port}")));
+    let changes = proxy(1).changes(&proxy(2));
+    assert_eq!(changes.len(), 1, "two secrets print alike and differ all the same");
+    assert_eq!((changes[0].key.path, changes[0].from.as_str()), ("exchange.proxy", "***"));
 }
 
 #[test]
 fn the_hash_is_the_same_on_every_machine() {
-    expect!["18307059629233532843"].assert_eq(&good(BASE).config_hash().to_string());
+    expect!["13992237642213689204"].assert_eq(&good(BASE).config_hash().to_string());
     assert_eq!(good(BASE).config_hash(), good(&BASE.replace("kkk", "other")).config_hash());
     assert_ne!(good(BASE).config_hash(), good(&BASE.replace("0.03", "0.04")).config_hash());
 }

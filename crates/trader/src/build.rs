@@ -9,6 +9,9 @@ use ops::config::{Config, Estimator, RequoteOn, StrategyName};
 use quoting::{BasicMmConfig, DynamicSpreadConfig, StrategyConfig, VolatilityConfig};
 use sim_exchange::{Fees, Latency, RecordedConfig, SimConfig};
 
+/// Fees as the venue told them, maker and taker; `None` takes those of the configuration.
+pub(crate) type VenueFees = Option<(Rate, Rate)>;
+
 /// The engine's part of a configuration.
 ///
 /// # Errors
@@ -16,6 +19,7 @@ use sim_exchange::{Fees, Latency, RecordedConfig, SimConfig};
 pub(crate) fn engine(
     config: &Config,
     instrument: Instrument,
+    fees: VenueFees,
     session: u32,
 ) -> Result<EngineConfig> {
     let risk = &config.risk;
@@ -29,7 +33,7 @@ pub(crate) fn engine(
             threshold: risk.circuit_breaker.threshold,
             timeout: risk.circuit_breaker.timeout,
         },
-        desks: vec![desk(config, instrument)?],
+        desks: vec![desk(config, instrument, fees)?],
     })
 }
 
@@ -42,13 +46,16 @@ pub(crate) fn instrument(symbol: &str) -> Result<Instrument> {
         .with_context(|| format!("strategy.symbol: {symbol} cannot be traded on paper"))
 }
 
-fn desk(config: &Config, instrument: Instrument) -> Result<DeskConfig> {
+fn desk(config: &Config, instrument: Instrument, fees: VenueFees) -> Result<DeskConfig> {
     let (exchange, risk, flatten) = (&config.exchange, &config.risk, &config.risk.flatten);
     let requote = &config.strategy.requote;
+    let configured =
+        (Rate::from_decimal(exchange.fees.maker), Rate::from_decimal(exchange.fees.taker));
+    let (maker_fee, taker_fee) = fees.unwrap_or(configured);
     Ok(DeskConfig {
         strategy: strategy(config, &instrument)?,
-        maker_fee: Rate::from_decimal(exchange.fees.maker),
-        taker_fee: Rate::from_decimal(exchange.fees.taker),
+        maker_fee,
+        taker_fee,
         requote: Requote {
             on_event: requote.on == RequoteOn::Event,
             interval: config.strategy.tick_interval,

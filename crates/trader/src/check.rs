@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ops::config::Config;
+use ops::config::{Config, Mode};
 use serde_json::json;
 
 use crate::output::{complain, say};
-use crate::{FINE, USAGE, build, explain};
+use crate::{FINE, USAGE, build, explain, live};
 
 /// Validates a configuration, or prints the schema of configurations.
 pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<u8> {
@@ -30,8 +30,13 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
             return Ok(USAGE);
         }
     };
-    let built = build::instrument(&config.strategy.symbol)
-        .and_then(|instrument| build::engine(&config, instrument, 0));
+    let built = match (config.mode, build::instrument(&config.strategy.symbol)) {
+        // The venue knows the rules of contracts that we have never heard of.
+        (Mode::Live, Err(_)) => Ok(()),
+        (_, instrument) => instrument
+            .and_then(|instrument| build::engine(&config, instrument, None, 0))
+            .map(|_| ()),
+    };
     if let Err(error) = built {
         if as_json {
             let fault = json!({ "file": path, "problem": explain(&error) });
@@ -42,6 +47,7 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
         return Ok(USAGE);
     }
     let warnings = warnings(&config);
+    let outlook = (config.mode == Mode::Live).then(|| live::outlook(&config));
     let (mode, symbol) = (config.mode.as_str(), &config.strategy.symbol);
     let hash = format!("{:016x}", config.config_hash());
     if as_json {
@@ -53,6 +59,7 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
                 "symbol": symbol,
                 "config_hash": hash,
                 "warnings": warnings,
+                "live": outlook,
             })
         ))?;
     } else {
@@ -60,6 +67,9 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
             complain(format_args!("{}: warning: {warning}", path.display()));
         }
         say(format_args!("{}: ok (mode {mode}, {symbol}, hash {hash})", path.display()))?;
+        if let Some(outlook) = outlook {
+            say(format_args!("{}: {outlook}", path.display()))?;
+        }
     }
     Ok(FINE)
 }

@@ -65,6 +65,9 @@ pub(crate) enum Command {
         /// The configuration.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Trade with real money, if the configuration says mode: live on mainnet.
+        #[arg(long)]
+        arm_live: bool,
     },
     /// Validate a configuration without trading; exit code 2 when something is wrong.
     #[command(after_help = "Example: trader check --config configs/config.yaml

@@ -11,6 +11,7 @@ use ops::config::Secret;
 
 const LOCK: &str = "lock";
 const TOKEN: &str = "api.token";
+const SESSION: &str = "session";
 
 /// The right to write in a data folder, for as long as it lives.
 pub(crate) struct Folder {
@@ -68,6 +69,38 @@ impl Folder {
         file.and_then(|mut file| writeln!(file, "{}", token.expose()))
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok((token, true))
+    }
+
+    /// A number for a session that none before it in this folder had, and later than theirs: client
+    /// order ids carry it, and must never come again. Usually the seconds since 1970.
+    ///
+    /// # Errors
+    /// When the last number cannot be read or the new one not be written: two sessions with the same
+    /// number would take each other's orders for their own.
+    pub(crate) fn next_session(&self, now: u32) -> Result<u32> {
+        let path = self.dir.join(SESSION);
+        let last: Option<u32> = match std::fs::read_to_string(&path) {
+            Ok(text) => Some(text.trim().parse().with_context(|| {
+                format!(
+                    "{} does not hold the number of the last session; remove it if no order of an \
+                     earlier session is open",
+                    path.display()
+                )
+            })?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        let next = now.max(last.map_or(0, |last| last.saturating_add(1)));
+        let fresh = self.dir.join(format!("{SESSION}.new"));
+        let written = File::create(&fresh).and_then(|mut file| {
+            writeln!(file, "{next}")?;
+            file.sync_all()?;
+            std::fs::rename(&fresh, &path)
+        });
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(next)
     }
 
     /// Where the token is.

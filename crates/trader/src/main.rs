@@ -7,6 +7,7 @@ mod data;
 mod exchange;
 mod folder;
 mod link;
+mod live;
 mod output;
 mod remote;
 mod replay;
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse_from(cli::arguments());
     let result = match cli.command {
         None => session::demo(&cli.demo),
-        Some(Command::Run { config }) => session::run(&config),
+        Some(Command::Run { config, arm_live }) => session::run(&config, arm_live),
         Some(Command::Check { config, schema, json }) => {
             check::check(config.as_deref(), schema, json)
         }

@@ -125,6 +125,8 @@ pub(crate) struct Desk {
     pub(crate) log: Arc<LogHandle>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) instrument: Instrument,
+    /// As the venue told them at the start.
+    pub(crate) fees: build::VenueFees,
     pub(crate) session: u32,
 }
 
@@ -176,7 +178,8 @@ impl Desk {
                 change.to
             )));
         }
-        let engine = build::engine(&new, self.instrument.clone(), self.session).map_err(invalid)?;
+        let engine = build::engine(&new, self.instrument.clone(), self.fees, self.session)
+            .map_err(invalid)?;
         self.send(Control::Configure(Box::new(engine)))?;
         for change in &changes {
             tracing::info!("reload: {} from {} to {}", change.key.path, change.from, change.to);

@@ -115,10 +115,8 @@ pub(crate) fn demo(options: &Demo) -> Result<u8> {
 pub(crate) fn run(path: &Path, arm: bool) -> Result<u8> {
     let config = ops::config::load(path, &ops::config::process_env)?;
     if config.mode == Mode::Live {
-        live::armed(&config, arm).map_err(|missing| {
-            let missing = missing.join("\n  ");
-            anyhow::Error::new(Refused(format!("{}: not armed:\n  {missing}", path.display())))
-        })?;
+        let file = path.display().to_string();
+        live::armed(&config, arm).map_err(|missing| live::not_armed(&file, &missing))?;
     }
     let plan = Plan {
         config,
@@ -204,6 +202,7 @@ struct Session {
     trading: Trading,
     controls: SyncSender<Control>,
     instrument: Instrument,
+    fees: build::VenueFees,
     journal: Option<PathBuf>,
     log: Arc<LogHandle>,
     front: Option<Front>,
@@ -230,7 +229,7 @@ impl Plan {
         let front = Some(Front::open(sockets, folder, config)?);
         let (journal, writer) = self.begin_journal(&engine, clock, front.as_ref())?;
         let (controls, receiver) = sync_channel(CONTROLS_MAX);
-        let instrument = ready.instrument.clone();
+        let (instrument, fees) = (ready.instrument.clone(), Some(ready.fees));
         let trading = Live {
             config: engine,
             client: live::client(config, ready, session)?,
@@ -240,7 +239,7 @@ impl Plan {
             controls: receiver,
         };
         let (trading, log) = (Trading::Live(Box::new(trading)), Arc::new(log));
-        Ok(Session { plan: self, trading, controls, instrument, journal, log, front })
+        Ok(Session { plan: self, trading, controls, instrument, fees, journal, log, front })
     }
 
     /// Begins the record of the session; takes back what a failed start has left.
@@ -268,7 +267,7 @@ impl Plan {
             Pace::Times(_) => (clock, (clock.0 / 1_000_000_000) as u32),
         };
         let (start, venue) = venue(config, &instrument, &self.captures, start)?;
-        let engine = build::engine(config, instrument.clone(), session)?;
+        let engine = build::engine(config, instrument.clone(), None, session)?;
         let taken = match self.pace {
             Pace::Max => None,
             Pace::Times(_) => Some((Sockets::bind(config)?, Folder::claim(&config.data.dir)?)),
@@ -288,8 +287,8 @@ impl Plan {
             until: self.duration.map(|duration| start + duration),
             controls: receiver,
         };
-        let (trading, log) = (Trading::Paper(Box::new(paper)), Arc::new(log));
-        Ok(Session { plan: self, trading, controls, instrument, journal, log, front })
+        let (trading, log, fees) = (Trading::Paper(Box::new(paper)), Arc::new(log), None);
+        Ok(Session { plan: self, trading, controls, instrument, fees, journal, log, front })
     }
 }
 
@@ -309,7 +308,7 @@ impl Front {
 
 impl Session {
     fn run(self) -> Result<u8> {
-        let Self { plan, trading, controls, instrument, journal, log, front } = self;
+        let Self { plan, trading, controls, instrument, fees, journal, log, front } = self;
         let Plan { config, source, pace, captures, duration, is_demo, json } = plan;
         let counts = Arc::clone(&log);
         let (recorder, shared) = Recorder::new(RecorderConfig {
@@ -336,6 +335,7 @@ impl Session {
             log: Arc::clone(&log),
             shared: Arc::clone(&shared),
             instrument,
+            fees,
             session: trading.engine().session,
         }
         .sink();

@@ -31,7 +31,7 @@ use status::StreamStatus;
 
 /// Connections opened at most within [`CONNECTS_WINDOW`]. The venue allows 300 per address, and the
 /// user stream, the WS API and other programs behind the same address want some too.
-const CONNECTS_MAX: usize = 100;
+const CONNECTS_MAX: usize = 60;
 /// The venue's window for counting connections.
 const CONNECTS_WINDOW: Duration = Duration::from_secs(300);
 /// Unreadable frames in a row after which a socket is given up.
@@ -315,9 +315,16 @@ impl Feed {
         }
     }
 
-    /// Closes the old socket.
-    fn take_over(&mut self, io: &mut Io<'_>, index: usize) {
+    /// Closes the old socket, or a successor that is worse.
+    fn end_overlap(&mut self, io: &mut Io<'_>, index: usize) {
         let lane = &mut self.lanes[index];
+        let Some(next) = &lane.next else { return };
+        if let Some(kind) = lane.socket.as_ref().and_then(|old| next.misses(old)) {
+            io.out.push(Effect::Close(next.id));
+            let name = kind.stream().name(self.config.instrument.symbol());
+            let why = format!("nothing of {name}, unlike on the one to be replaced");
+            return self.lose(io, index, Place::Next, &why);
+        }
         let Some(next) = lane.next.take() else { return };
         lane.ready = None;
         if let Some(old) = lane.socket.replace(next) {
@@ -335,7 +342,7 @@ impl Feed {
                 self.judge(io, index, place);
             }
             if self.lanes[index].overlap_ends().is_some_and(|due| io.now >= due) {
-                self.take_over(io, index);
+                self.end_overlap(io, index);
             }
             let open_due = self.lanes[index].open_due();
             if open_due.is_some_and(|due| io.now >= due.max(self.connect_allowed())) {

@@ -359,6 +359,41 @@ impl TradingRule {
     }
 }
 
+/// What an API key may do: `GET /sapi/v1/account/apiRestrictions`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRights {
+    /// It may withdraw.
+    pub withdrawals: bool,
+    /// It may trade futures.
+    pub futures: Option<bool>,
+    /// It works from listed addresses only.
+    pub ip_restricted: Option<bool>,
+}
+
+impl KeyRights {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
+        let root = parse(body)?;
+        let root = Object::new(&root)?;
+        Ok(Self {
+            withdrawals: root.bool("enableWithdrawals")?,
+            futures: root.opt_bool("enableFutures")?,
+            ip_restricted: root.opt_bool("ipRestrict")?,
+        })
+    }
+}
+
+/// Reads `GET /fapi/v1/feeBurn`.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn decode_fee_burn(body: &[u8]) -> Result<bool, DecodeError> {
+    Object::new(&parse(body)?)?.bool("feeBurn")
+}
+
 /// Reads `GET /fapi/v1/rateLimit/order`.
 ///
 /// # Errors

@@ -174,6 +174,17 @@ pub fn set_multi_assets(on: bool) -> Request {
     setting("/fapi/v1/multiAssetsMargin", Params::new().display("multiAssetsMargin", on))
 }
 
+/// `GET /fapi/v1/feeBurn`: whether fees are paid in BNB.
+pub fn fee_burn() -> Request {
+    Request::signed(Method::Get, "/fapi/v1/feeBurn", Params::default()).weighing(30)
+}
+
+/// `GET /sapi/v1/account/apiRestrictions`: what the key may do. Lives on another host than the rest
+/// ([`Endpoints::permissions`](crate::Endpoints::permissions)).
+pub fn key_rights() -> Request {
+    Request::signed(Method::Get, "/sapi/v1/account/apiRestrictions", Params::default())
+}
+
 /// `GET /fapi/v1/rateLimit/order`: the account's own order limits.
 pub fn order_rate_limit() -> Request {
     Request::signed(Method::Get, "/fapi/v1/rateLimit/order", Params::default())

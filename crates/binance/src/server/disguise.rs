@@ -7,18 +7,12 @@ use serde_json::{Map, Value, json};
 use super::faults::{Dice, Faults};
 
 /// Names that are text whatever they look like.
-const TEXTS: [&str; 14] = [
+const TEXTS: [&str; 8] = [
     "c",
     "C",
     "clientOrderId",
     "origClientOrderId",
-    "s",
-    "symbol",
-    "pair",
-    "ps",
     "id",
-    "asset",
-    "a",
     "listenKey",
     "apiKey",
     "tradeId",

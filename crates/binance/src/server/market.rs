@@ -171,10 +171,14 @@ impl Market {
         self.funded.push(funded);
     }
 
-    /// Numbers on the wire go on above those of an earlier life of the exchange.
-    pub(super) fn number_from(&mut self, trade: i64, update: u64, joined: i64) {
-        self.trade_base = self.trade_base.max(trade);
-        self.id_base = self.id_base.max(update);
+    /// What is added to the machine's numbers of trades and updates.
+    pub(super) fn bases(&self) -> (i64, u64) {
+        (self.trade_base, self.id_base)
+    }
+
+    /// Numbers on the wire go on where an earlier life of the exchange left off.
+    pub(super) fn number_from(&mut self, bases: (i64, u64), joined: i64) {
+        (self.trade_base, self.id_base) = bases;
         self.joined_next = self.joined_next.max(joined);
         self.history.next_joined = self.joined_next;
     }

@@ -54,6 +54,8 @@ struct Tape {
     trade: i64,
     update: u64,
     joined: i64,
+    /// What is added to the machine's numbers of trades and updates.
+    bases: (i64, u64),
     /// How far a recording has been played.
     played: Option<Nanos>,
 }
@@ -225,9 +227,11 @@ impl Front {
         let accounts: Vec<_> = (0..).zip(&mut self.accounts).collect();
         let accounts = accounts.into_iter().filter_map(|(who, own)| own.take_changes(who));
         let mut changes = Changes { accounts: accounts.collect(), ..Changes::default() };
-        if now >= self.tape_due {
+        if now >= self.tape_due
+            && let Some(tape) = self.tape(machine, now)
+        {
             self.tape_due = now + TAPE_EVERY;
-            changes.tape = self.tape(machine, now);
+            changes.tape = Some(tape);
             let minutes: Vec<_> =
                 self.market.history.minutes_after(self.minute_saved).copied().collect();
             if let [over @ .., _] = minutes.as_slice()
@@ -272,6 +276,7 @@ impl Front {
             trade: history.trades.back().map_or(self.trade_base, |print| print.id),
             update: self.market.wire_id(self.market.book.last_id()),
             joined: history.next_joined,
+            bases: self.market.bases(),
             played: machine.played(),
         })
     }
@@ -405,8 +410,9 @@ impl Revival {
         self.tape.map(|tape| (tape.price, tape.played))
     }
 
-    /// The exchange, and what its machine has to know.
-    pub fn finish(mut self) -> (Front, Vec<Kept>) {
+    /// The exchange, and what its machine has to know. A recording that goes on brings its numbers
+    /// along; a market that begins anew counts from one, which must not be told twice.
+    pub fn finish(mut self, recording_goes_on: bool) -> (Front, Vec<Kept>) {
         let front = &mut self.front;
         let trades = front.accounts.iter().flat_map(|own| own.trades.back()).map(|trade| trade.id);
         let last_trade = trades.max().unwrap_or(0);
@@ -414,9 +420,16 @@ impl Revival {
         front.order_base = front.order_base.max(orders.max().unwrap_or(0));
         if let Some(tape) = self.tape {
             let trade = last_trade.max(tape.trade).saturating_add(NUMBERS);
-            let update = tape.update.saturating_add(NUMBERS.unsigned_abs());
             front.trade_base = front.trade_base.max(trade);
-            front.market.number_from(trade, update, tape.joined.saturating_add(NUMBERS));
+            let joined = tape.joined.saturating_add(NUMBERS);
+            let bases = if recording_goes_on && tape.played.is_some() {
+                tape.bases
+            } else {
+                let update = tape.update.saturating_add(NUMBERS.unsigned_abs());
+                let (trades, updates) = front.market.bases();
+                (trades.max(trade), updates.max(update))
+            };
+            front.market.number_from(bases, joined);
         }
         front.trade_base = front.trade_base.max(last_trade);
         front.minute_saved = 0;

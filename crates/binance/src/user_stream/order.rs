@@ -2,6 +2,8 @@
 
 mod scan;
 
+use std::borrow::Cow;
+
 use market::venue::{ExpireReason, Fill, RejectReason, RequestKind, VenueReport};
 use market::{ClientOrderId, Decimal, Instrument, Nanos, Side, TradeId, Usd, VenueOrderId};
 use serde::Deserialize;
@@ -60,9 +62,9 @@ pub struct OrderUpdate {
     /// State of the order.
     pub status: OrderStatus,
     /// Wire's name of the type.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// Wire's name of the time in force.
-    pub tif: String,
+    pub tif: Cow<'static, str>,
     /// Limit.
     pub price: Decimal,
     /// Total quantity.
@@ -351,8 +353,8 @@ impl Fields<'_> {
             side,
             execution: Execution::of(self.x.need_text("x", frame)?),
             status: OrderStatus::of(self.status.need_text("X", frame)?),
-            kind: self.o.text().unwrap_or_default().to_owned(),
-            tif: self.f.text().unwrap_or_default().to_owned(),
+            kind: name(self.o.text().unwrap_or_default()),
+            tif: name(self.f.text().unwrap_or_default()),
             price: decimal(&self.p, "p")?.unwrap_or(Decimal::ZERO),
             qty: decimal(&self.q, "q")?.unwrap_or(Decimal::ZERO),
             filled: self.z.need_decimal("z", frame)?,
@@ -410,6 +412,18 @@ impl TradeLite {
             ts_event: event.millis("E")?,
         })
     }
+}
+
+/// A name of the wire; the usual ones cost no allocation.
+fn name(text: &str) -> Cow<'static, str> {
+    Cow::Borrowed(match text {
+        "LIMIT" => "LIMIT",
+        "MARKET" => "MARKET",
+        "GTC" => "GTC",
+        "GTX" => "GTX",
+        "IOC" => "IOC",
+        other => return Cow::Owned(other.to_owned()),
+    })
 }
 
 fn decimal(field: &Field<'_>, name: &'static str) -> Result<Option<Decimal>, DecodeError> {

@@ -1,4 +1,4 @@
-//! Reading plain JSON from its bytes, sixteen at a time: what the purpose-made scanners share.
+//! Reading plain JSON from its bytes, eight at a time: what the purpose-made scanners share.
 //!
 //! Every method answers `None` where the text is not as plain as it expects, and a scanner then
 //! leaves the whole frame to the general parser. What is accepted means what JSON means by it.
@@ -11,19 +11,21 @@ pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
-/// An unsigned decimal as it is written: its digits without the point, and how many follow it.
+/// How a decimal is spelled: so many digits, and so many after the point.
+///
+/// Numbers in a row are mostly spelled alike. Expecting the spelling of the one before takes the
+/// search for the end of a number out of the way of what follows it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Number {
-    digits: u64,
-    decimals: usize,
+pub(crate) struct Spelling {
+    whole: usize,
+    /// `None` without a point.
+    decimals: Option<usize>,
 }
 
-/// Most decimals of a [`Number`].
+/// Most decimals of a number: the units are 1e-8.
 const DECIMALS_MAX: usize = 8;
 /// Longest run of digits that cannot overflow.
 const DIGITS_MAX: usize = 19;
-/// Most digits of a [`Number`], so that neither its digits nor a sum of two overflow.
-const NUMBER_DIGITS_MAX: usize = 18;
 /// Powers of ten by the number of decimals a text lacks to eight.
 const SCALE: [u64; DECIMALS_MAX + 1] =
     [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
@@ -60,7 +62,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// White space, then exactly this byte.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn expect(&mut self, byte: u8) -> Option<()> {
         if self.peek()? != byte {
             self.white_space();
@@ -68,7 +70,7 @@ impl<'a> Cursor<'a> {
         (self.next()? == byte).then_some(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn skip_literal<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
         match self.rest.split_first_chunk::<N>() {
             Some((start, rest)) if start == literal => {
@@ -79,82 +81,102 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A member's key and its colon.
-    #[inline]
-    pub(crate) fn key(&mut self) -> Option<&'a [u8]> {
-        if let Some(([b'"', key, b'"', b':'], rest)) = self.rest.split_first_chunk::<4>()
-            && is_plain(*key)
-        {
-            self.rest = rest;
-            return Some(std::slice::from_ref(key));
+    /// The key of the next member and its colon, after `mark`: the opening brace, or the comma that
+    /// follows a member. `Some(None)` at the closing brace.
+    #[inline(always)]
+    pub(crate) fn key_after(&mut self, mark: u8) -> Option<Option<&'a [u8]>> {
+        let (length, end) = match self.rest {
+            [first, b'"', _, b'"', b':', ..] if *first == mark => (1, 5),
+            [first, b'"', _, _, b'"', b':', ..] if *first == mark => (2, 6),
+            _ => return self.key_slowly(mark),
+        };
+        let key = &self.rest[2..2 + length];
+        if !key.iter().all(|byte| is_plain(*byte)) {
+            return None;
+        }
+        self.rest = &self.rest[end..];
+        Some(Some(key))
+    }
+
+    /// The same with white space, other lengths, and the end.
+    #[inline(never)]
+    fn key_slowly(&mut self, mark: u8) -> Option<Option<&'a [u8]>> {
+        self.white_space();
+        match self.next()? {
+            byte if byte == mark => {}
+            b'}' => return Some(None),
+            _ => return None,
         }
         self.expect(b'"')?;
         let key = self.text_body()?;
         self.expect(b':')?;
         self.white_space();
-        Some(key)
+        Some(Some(key))
     }
 
-    /// What follows a member: true for another one, false for the end of the object.
-    #[inline]
-    pub(crate) fn goes_on(&mut self) -> Option<bool> {
-        if !matches!(self.peek()?, b',' | b'}') {
-            self.white_space();
-        }
-        match self.next()? {
-            b',' => Some(true),
-            b'}' => Some(false),
-            _ => None,
-        }
-    }
-
-    #[inline]
+    #[inline(always)]
     pub(crate) fn text(&mut self) -> Option<&'a [u8]> {
         (self.next()? == b'"').then_some(())?;
         self.text_body()
     }
 
-    /// The rest of a string after its opening quote: printable ASCII without escapes.
-    #[inline]
+    /// The rest of a string after its opening quote: ASCII without escapes and controls.
+    #[inline(always)]
     pub(crate) fn text_body(&mut self) -> Option<&'a [u8]> {
-        let whole = self.rest;
-        let mut end = 0;
-        while let Some(block) = whole.get(end..)?.first_chunk::<16>() {
+        let mut rest = self.rest;
+        while let Some((block, after)) = rest.split_first_chunk::<8>() {
             match special(block) {
-                16 => end += 16,
+                8 => rest = after,
                 at => {
-                    end += at;
+                    rest = &rest[at..];
                     break;
                 }
             }
         }
-        while is_plain(*whole.get(end)?) {
-            end += 1;
-        }
-        (whole[end] == b'"').then_some(())?;
-        self.rest = &whole[end + 1..];
-        Some(&whole[..end])
+        let end = loop {
+            match rest {
+                [b'"', after @ ..] => break after,
+                [byte, after @ ..] if is_plain(*byte) => rest = after,
+                _ => return None,
+            }
+        };
+        let text = self.rest.get(..self.rest.len() - end.len() - 1)?;
+        self.rest = end;
+        Some(text)
     }
 
     /// A plain non-negative integer of at most 19 digits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn integer(&mut self) -> Option<u64> {
-        let (value, count) = match self.rest.first_chunk::<16>() {
-            Some(block) => match leading_digits(block) {
-                (_, 16) => self.digits(),
-                (value, count) => {
-                    self.skip(count)?;
-                    (value, count)
-                }
-            },
+        let (value, count) = match self.leading() {
+            Some(found) => found,
             None => self.digits(),
         };
         // No number has a leading zero but zero itself.
-        let shortest = count == 1 || value >= LEAST[count.min(DIGITS_MAX)];
-        if count == 0 || count > DIGITS_MAX || !shortest {
+        let is_shortest = count == 1 || value >= *LEAST.get(count)?;
+        if count == 0 || !is_shortest {
             return None;
         }
         (!matches!(self.peek(), Some(b'.' | b'e' | b'E'))).then_some(value)
+    }
+
+    /// Up to 15 digits by two blocks, and how many; `None` when there may be more.
+    #[inline(always)]
+    fn leading(&mut self) -> Option<(u64, usize)> {
+        let (start, rest) = self.rest.split_first_chunk::<8>()?;
+        let start = Block::of(start);
+        let count = start.digits();
+        if count < 8 {
+            self.rest = self.rest.get(count..)?;
+            return Some((start.value(count), count));
+        }
+        let more = Block::of(rest.first_chunk::<8>()?);
+        let count = more.digits();
+        if count == 8 {
+            return None;
+        }
+        self.rest = rest.get(count..)?;
+        Some((start.value(8) * SCALE[8 - count] + more.value(count), 8 + count))
     }
 
     /// Digits one by one, and how many; the value is right when there are at most 19.
@@ -169,63 +191,58 @@ impl<'a> Cursor<'a> {
         (value, count)
     }
 
-    /// A plain unsigned decimal in quotes.
-    #[inline]
-    pub(crate) fn quoted(&mut self) -> Option<Number> {
-        (self.next()? == b'"').then_some(())?;
-        self.number()
-    }
-
-    /// A plain unsigned decimal up to and including its closing quote.
+    /// A plain unsigned decimal in quotes, in units of 1e-8.
     #[inline(always)]
-    pub(crate) fn number(&mut self) -> Option<Number> {
-        let Some(block) = self.rest.first_chunk::<16>() else { return self.number_slowly() };
-        let Block { values, others } = Block::of(block);
-        // The first two bytes that are no digits: the point, if there is one, and the quote.
-        let first = (others.trailing_zeros() / 8) as usize;
-        let second = ((others & others.wrapping_sub(1)).trailing_zeros() / 8) as usize;
-        if first == 0 || first > 15 {
-            return self.number_slowly();
-        }
-        if block[first] == b'"' {
-            self.skip(first + 1)?;
-            return Some(Number { digits: aligned(values, first), decimals: 0 });
-        }
-        if block[first] != b'.' || second > 15 || block[second] != b'"' {
-            return self.number_slowly();
-        }
-        self.skip(second + 1)?;
-        // Close the gap that the point leaves.
-        let before = (1_u128 << (8 * first)) - 1;
-        let values = (values & before) | ((values >> 8) & !before);
-        let decimals = second - first - 1;
-        if decimals > DECIMALS_MAX {
-            return None;
-        }
-        Some(Number { digits: aligned(values, second - 1), decimals })
+    pub(crate) fn quoted(&mut self) -> Option<u64> {
+        (self.next()? == b'"').then_some(())?;
+        let units = self.number(&mut Spelling::default())?;
+        (self.next()? == b'"').then_some(units)
     }
 
-    /// The same one by one: near the end of a frame, or longer than a block.
-    #[inline(never)]
-    fn number_slowly(&mut self) -> Option<Number> {
-        let (whole, count) = self.digits();
-        if count == 0 || count > NUMBER_DIGITS_MAX {
-            return None;
-        }
-        let mut number = Number { digits: whole, decimals: 0 };
-        if self.peek()? == b'.' {
-            self.next();
-            let (fraction, decimals) = self.digits();
-            if decimals > DECIMALS_MAX || count + decimals > NUMBER_DIGITS_MAX {
-                return None;
+    /// The same as a decimal, if it is not too large for one.
+    #[inline(always)]
+    pub(crate) fn decimal(&mut self) -> Option<Decimal> {
+        i64::try_from(self.quoted()?).ok().map(Decimal::from_units)
+    }
+
+    /// A plain unsigned decimal in units of 1e-8, up to its closing quote, which stays.
+    #[inline(always)]
+    pub(crate) fn number(&mut self, expected: &mut Spelling) -> Option<u64> {
+        // Eight digits, the point, eight decimals and the quote: all there is to look at.
+        let Some(text) = self.rest.first_chunk::<18>() else { return self.number_slowly() };
+        if !expected.fits(text) {
+            match Spelling::of(text) {
+                Some(spelling) => *expected = spelling,
+                None => return self.number_slowly(),
             }
-            let digits = whole * SCALE[DECIMALS_MAX - decimals] + fraction;
-            number = Number { digits, decimals };
         }
-        (self.next()? == b'"').then_some(number)
+        let Spelling { whole, decimals } = *expected;
+        let units = Block::at(text, 0)?.value(whole) * SCALE[0];
+        let Some(decimals) = decimals else {
+            self.rest = self.rest.get(whole..)?;
+            return Some(units);
+        };
+        self.rest = self.rest.get(whole + 1 + decimals..)?;
+        Some(units + Block::at(text, whole + 1)?.fraction(decimals))
     }
 
-    #[inline]
+    /// The same one by one: near the end of a frame, or longer.
+    #[inline(never)]
+    fn number_slowly(&mut self) -> Option<u64> {
+        let (whole, count) = self.digits();
+        if count == 0 || count > DIGITS_MAX {
+            return None;
+        }
+        let units = whole.checked_mul(SCALE[0])?;
+        if self.peek()? != b'.' {
+            return Some(units);
+        }
+        self.next();
+        let (fraction, decimals) = self.digits();
+        units.checked_add(fraction * SCALE.get(decimals)?)
+    }
+
+    #[inline(always)]
     pub(crate) fn boolean(&mut self) -> Option<bool> {
         if self.skip_literal(b"true") {
             Some(true)
@@ -235,7 +252,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes over a string, an integer, a boolean or null.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn skip_scalar(&mut self) -> Option<()> {
         match self.peek()? {
             b'"' => self.text().map(drop),
@@ -246,17 +263,37 @@ impl<'a> Cursor<'a> {
     }
 }
 
-impl Number {
-    /// In units of 1e-8, if that is not beyond 64 bits.
+impl Spelling {
+    /// Whether a text that begins with digits goes on like this up to its quote.
     #[inline(always)]
-    pub(crate) fn units(self) -> Option<u64> {
-        self.digits.checked_mul(SCALE[self.decimals])
+    fn fits(self, text: &[u8; 18]) -> bool {
+        let is = |at: usize, byte: u8| text.get(at) == Some(&byte);
+        let digits_at = |at: usize, count| Block::at(text, at).is_some_and(|b| b.begins_with(count));
+        let Some(decimals) = self.decimals else {
+            return is(self.whole, b'"') && digits_at(0, self.whole) && self.whole > 0;
+        };
+        is(self.whole, b'.')
+            && is(self.whole + 1 + decimals, b'"')
+            && digits_at(0, self.whole)
+            && digits_at(self.whole + 1, decimals)
     }
 
-    /// As a decimal, if it is not too large for one.
-    #[inline]
-    pub(crate) fn decimal(self) -> Option<Decimal> {
-        i64::try_from(self.units()?).ok().map(Decimal::from_units)
+    /// How a text is spelled: up to eight digits on both sides of the point.
+    #[inline(always)]
+    fn of(text: &[u8; 18]) -> Option<Self> {
+        let whole = Block::at(text, 0)?.digits();
+        if whole == 0 {
+            return None;
+        }
+        match *text.get(whole)? {
+            b'"' => Some(Self { whole, decimals: None }),
+            b'.' => {
+                let decimals = Block::at(text, whole + 1)?.digits();
+                let is_all = *text.get(whole + 1 + decimals)? == b'"';
+                is_all.then_some(Self { whole, decimals: Some(decimals) })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -273,50 +310,67 @@ const LEAST: [u64; DIGITS_MAX + 1] = {
 
 /// Whether a byte stands for itself within a JSON string.
 const fn is_plain(byte: u8) -> bool {
-    byte >= 0x20 && byte < 0x7f && byte != b'"' && byte != b'\\'
+    byte >= 0x20 && byte < 0x80 && byte != b'"' && byte != b'\\'
 }
 
-/// The same byte sixteen times.
-const fn all(byte: u8) -> u128 {
-    u128::from_le_bytes([byte; 16])
+/// The same byte eight times.
+const fn all(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
 
-/// Sixteen bytes as digits.
+/// Eight bytes as digits.
+#[derive(Clone, Copy)]
 struct Block {
     /// The value of each byte that is a digit; nonsense for the others.
-    values: u128,
-    /// The highest bit of each byte that is no digit.
-    others: u128,
+    values: u64,
 }
 
 impl Block {
     #[inline(always)]
-    fn of(bytes: &[u8; 16]) -> Self {
-        let values = u128::from_le_bytes(*bytes) ^ all(b'0');
+    fn of(bytes: &[u8; 8]) -> Self {
+        Self { values: u64::from_le_bytes(*bytes) ^ all(b'0') }
+    }
+
+    #[inline(always)]
+    fn at(text: &[u8; 18], at: usize) -> Option<Self> {
+        text.get(at..)?.first_chunk::<8>().map(Self::of)
+    }
+
+    /// The highest bit of each byte that is no digit.
+    #[inline(always)]
+    fn others(self) -> u64 {
         // Nine and less do not reach the highest bit by adding 0x76; the others do or have it.
-        let others = (((values & all(0x7f)) + all(0x76)) | values) & all(0x80);
-        Self { values, others }
+        (((self.values & all(0x7f)) + all(0x76)) | self.values) & all(0x80)
+    }
+
+    /// Digits at the beginning.
+    #[inline(always)]
+    fn digits(self) -> usize {
+        (self.others().trailing_zeros() / 8) as usize
+    }
+
+    #[inline(always)]
+    fn begins_with(self, digits: usize) -> bool {
+        self.others() & first(digits) == 0
+    }
+
+    /// The number that the first digits make.
+    #[inline(always)]
+    fn value(self, digits: usize) -> u64 {
+        eight(self.values.unbounded_shl(64 - 8 * digits as u32))
+    }
+
+    /// The first digits as those behind a point, in units of 1e-8.
+    #[inline(always)]
+    fn fraction(self, digits: usize) -> u64 {
+        eight(self.values & first(digits))
     }
 }
 
-/// The number that a block begins with, and its digits; 16 when it is digits throughout.
+/// The first bytes of a block, 0 to 8.
 #[inline(always)]
-fn leading_digits(bytes: &[u8; 16]) -> (u64, usize) {
-    let Block { values, others } = Block::of(bytes);
-    match (others.trailing_zeros() / 8) as usize {
-        0 => (0, 0),
-        count => (aligned(values, count), count),
-    }
-}
-
-/// The value of the first `count` digits of a block, 1 to 16.
-#[inline(always)]
-fn aligned(values: u128, count: usize) -> u64 {
-    if count <= 8 {
-        return eight((values as u64) << (64 - 8 * count));
-    }
-    let values = values << (128 - 8 * count);
-    eight(values as u64) * 100_000_000 + eight((values >> 64) as u64)
+fn first(bytes: usize) -> u64 {
+    !u64::MAX.unbounded_shl(8 * bytes as u32)
 }
 
 /// The value of eight digits, the most significant in the lowest byte: pairs, then fours, then all,
@@ -330,13 +384,13 @@ fn eight(digits: u64) -> u64 {
     even.wrapping_add(odd) >> 32
 }
 
-/// Where the first byte is that is not plain; 16 when all are.
+/// Where the first byte is that is not plain; 8 when all are.
 #[inline(always)]
-fn special(bytes: &[u8; 16]) -> usize {
-    let text = u128::from_le_bytes(*bytes);
+fn special(bytes: &[u8; 8]) -> usize {
+    let text = u64::from_le_bytes(*bytes);
     // Borrows only ever spoil what comes after a hit, and the first hit is all that is asked for.
-    let zero = |x: u128| x.wrapping_sub(all(1)) & !x;
-    let quotes = zero(text ^ all(b'"')) | zero(text ^ all(b'\\')) | zero(text ^ all(0x7f));
+    let zero = |x: u64| x.wrapping_sub(all(1)) & !x;
+    let quotes = zero(text ^ all(b'"')) | zero(text ^ all(b'\\'));
     let controls = text.wrapping_sub(all(0x20)) & !text;
     let hits = (quotes | controls | text) & all(0x80);
     (hits.trailing_zeros() / 8) as usize
@@ -364,14 +418,14 @@ mod tests {
     fn numbers_of_every_length() {
         let lengths = (1..=12).flat_map(|whole| (0..=DECIMALS_MAX).map(move |d| (whole, d)));
         for (whole, decimals) in lengths {
-            for shift in (0..10).filter(|_| whole + decimals <= NUMBER_DIGITS_MAX) {
+            for shift in 0..10 {
                 let digit = |at: usize| char::from(b'0' + ((at * 7 + shift) % 10) as u8);
                 let mut text: String = (0..whole).map(digit).collect();
                 if decimals > 0 {
                     text.push('.');
                     text.extend((whole..whole + decimals).map(digit));
                 }
-                let read = both(&format!("\"{text}\""), |c| c.quoted()?.decimal());
+                let read = both(&format!("\"{text}\""), |c| c.decimal());
                 let exact = Decimal::parse(text.as_bytes()).ok();
                 assert_eq!(read, exact.map(|decimal| (decimal, text.len() + 2)), "{text}");
             }
@@ -394,7 +448,7 @@ mod tests {
     #[test]
     fn what_is_no_plain_number_is_left_alone() {
         for text in ["", ".5", "-1", "+1", "1.2.3", "1e5", " 1", "1 ", "0.123456789", "1/2", "1:"] {
-            assert_eq!(both(&format!("\"{text}\""), |c| c.quoted()?.units()), None, "{text}");
+            assert_eq!(both(&format!("\"{text}\""), |c| c.quoted()), None, "{text}");
         }
     }
 

@@ -9,7 +9,7 @@ use market::{
     BookTicker, DepthDiff, Level, MarketEvent, MarketKind, Nanos, Price, Qty, Side, Trade,
 };
 
-use super::cursor::{Cursor, Number};
+use super::cursor::{Cursor, Spelling};
 use super::{Decoded, DepthStream, Listed, depth, depth_stream, ticker_event};
 
 /// Buffers kept from frame to frame, so that an event allocates only what it carries away.
@@ -43,7 +43,7 @@ pub(super) fn scan(
     payload.build(stream, ts_recv, scratch)
 }
 
-/// The fields of the frequent events. What they mean depends on the type, which may come last.
+/// The fields of the frequent events; prices and quantities in units of 1e-8. What they mean depends on the type, which may come last.
 #[derive(Default)]
 struct Payload<'a> {
     seen: u32,
@@ -56,12 +56,12 @@ struct Payload<'a> {
     previous_id: u64,
     trade_id: u64,
     agg_id: u64,
-    bid: Number,
-    bid_qty: Number,
-    ask: Number,
-    ask_qty: Number,
-    price: Number,
-    qty: Number,
+    bid: u64,
+    bid_qty: u64,
+    ask: u64,
+    ask_qty: u64,
+    price: u64,
+    qty: u64,
     executed: &'a [u8],
     buyer_is_maker: bool,
 }
@@ -93,14 +93,12 @@ const MAKER: u32 = 1 << 20;
 impl<'a> Payload<'a> {
     fn read(cursor: &mut Cursor<'a>, listed: &'a [Listed], scratch: &mut Scratch) -> Option<Self> {
         let mut payload = Self::default();
-        cursor.expect(b'{')?;
-        loop {
-            let key = cursor.key()?;
-            payload.field(key, cursor, listed, scratch)?;
-            if !cursor.goes_on()? {
-                return Some(payload);
-            }
+        let mut key = cursor.key_after(b'{')?;
+        while let Some(name) = key {
+            payload.field(name, cursor, listed, scratch)?;
+            key = cursor.key_after(b',')?;
         }
+        Some(payload)
     }
 
     #[inline(always)]
@@ -235,14 +233,14 @@ impl<'a> Payload<'a> {
 
 impl Listed {
     #[inline(always)]
-    fn price(&self, number: Number) -> Option<Price> {
-        let ticks = self.tick.count(number.units()?)?;
+    fn price(&self, units: u64) -> Option<Price> {
+        let ticks = self.tick.count(units)?;
         (ticks > 0).then_some(Price::new(ticks as i64))
     }
 
     #[inline(always)]
-    fn qty(&self, number: Number) -> Option<Qty> {
-        self.step.count(number.units()?).map(Qty::new)
+    fn qty(&self, units: u64) -> Option<Qty> {
+        self.step.count(units).map(Qty::new)
     }
 }
 
@@ -250,19 +248,24 @@ impl Listed {
 #[inline(never)]
 fn levels(cursor: &mut Cursor<'_>, listed: &Listed, out: &mut Vec<Level>) -> Option<()> {
     out.clear();
-    if cursor.skip_literal(b"[]") {
-        return Some(());
-    }
-    cursor.skip_literal(b"[[\"").then_some(())?;
-    loop {
-        let price = listed.price(cursor.number()?)?;
-        cursor.skip_literal(b",\"").then_some(())?;
-        let qty = listed.qty(cursor.number()?)?;
-        out.push(Level { price, qty });
-        if !cursor.skip_literal(b"],[\"") {
-            return cursor.skip_literal(b"]]").then_some(());
+    // A copy of its own stays in registers.
+    let mut here = *cursor;
+    if !here.skip_literal(b"[]") {
+        let (mut price_spelling, mut qty_spelling) = (Spelling::default(), Spelling::default());
+        here.skip_literal(b"[[\"").then_some(())?;
+        loop {
+            let price = listed.price(here.number(&mut price_spelling)?)?;
+            here.skip_literal(b"\",\"").then_some(())?;
+            let qty = listed.qty(here.number(&mut qty_spelling)?)?;
+            out.push(Level { price, qty });
+            if !here.skip_literal(b"\"],[\"") {
+                here.skip_literal(b"\"]]").then_some(())?;
+                break;
+            }
         }
     }
+    *cursor = here;
+    Some(())
 }
 
 /// Multiples of a step, without dividing: the step's odd part has an inverse modulo 2^64, and a

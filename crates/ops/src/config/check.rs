@@ -2,7 +2,7 @@
 
 use super::Config;
 use super::read::Reader;
-use super::value::LogOutput;
+use super::value::{LogOutput, Network};
 
 /// Sums of fractions may be off by their last digit.
 const ROUNDING: f64 = 1e-12;
@@ -12,6 +12,7 @@ pub(super) fn contradictions(config: &Config, reader: &mut Reader<'_>) {
     let mut rules = Rules { reader };
     sizes(config, &mut rules);
     spreads(config, &mut rules);
+    network(config, &mut rules);
     rates_and_times(config, &mut rules);
     ports_and_files(config, &mut rules);
 }
@@ -135,6 +136,48 @@ fn spreads(config: &Config, rules: &mut Rules<'_, '_>) {
         "is more than",
         "strategy.volatility.cap",
         "swap them",
+    );
+}
+
+fn network(config: &Config, rules: &mut Rules<'_, '_>) {
+    let exchange = &config.exchange;
+    rules.refuse(
+        exchange.testnet && exchange.network != Network::Testnet,
+        "exchange.testnet",
+        "contradicts",
+        "exchange.network",
+        "remove one of them",
+    );
+    let custom = exchange.network == Network::Custom;
+    if custom && exchange.base_url.is_none() {
+        rules.require(
+            "exchange.base_url",
+            "exchange.network",
+            "missing; network: custom needs it",
+            "give the address of the exchange, such as http://127.0.0.1:8080",
+        );
+    }
+    rules.refuse(
+        !custom && exchange.base_url.is_some(),
+        "exchange.base_url",
+        "is not used with",
+        "exchange.network",
+        "set network: custom, or remove base_url",
+    );
+    let other = exchange.arm.as_ref().is_some_and(|arm| arm.symbol() != config.strategy.symbol);
+    rules.refuse(
+        other,
+        "exchange.arm",
+        "is for another instrument than",
+        "strategy.symbol",
+        "write the symbol that is to be traded",
+    );
+    rules.refuse(
+        exchange.recv_window > exchange.ack_timeout,
+        "exchange.recv_window",
+        "is more than",
+        "exchange.ack_timeout",
+        "lower recv_window: what is in doubt must not be executed later",
     );
 }
 

@@ -118,7 +118,8 @@ pub fn find(path: &str) -> Option<&'static Key> {
 }
 
 /// The keys whose values are never shown.
-pub(super) const SECRETS: [&str; 3] = ["exchange.api_key", "exchange.api_secret", "api.token"];
+pub(super) const SECRETS: [&str; 4] =
+    ["exchange.api_key", "exchange.api_secret", "exchange.proxy", "api.token"];
 
 /// What a section is about; `None` when there is no such section.
 pub fn section_doc(path: &str) -> Option<&'static str> {
@@ -182,7 +183,33 @@ const KEYS: &[Key] = &[
     key("exchange.api_secret_file", Nothing, "", "", Restart,
         "File that holds the secret, instead of api_secret (systemd credentials)."),
     key("exchange.testnet", Default("false"), "", "", Restart,
-        "Use the venue's test network."),
+        "The same as network: testnet."),
+    key("exchange.network", Default("mainnet"), "", "", Restart,
+        "mainnet is real money, demo and testnet are the venue's play money, custom is base_url."),
+    key("exchange.base_url", Nothing, "", "", Restart,
+        "Address of a simulated exchange that serves everything, such as http://127.0.0.1:8080; for network: custom."),
+    key("exchange.paths", Default("routed"), "", "", Restart,
+        "routed uses the sockets /public, /market and /private, legacy one socket as before 2026-04."),
+    key("exchange.arm", Nothing, "", "", Restart,
+        "Real money is traded only when this is SYMBOL mainnet, such as ETHUSDC mainnet, or with --arm-live."),
+    key("exchange.order_path", Default("ws_api"), "", "", Restart,
+        "ws_api sends orders over the WebSocket API and over REST while that is down, rest over REST alone."),
+    key("exchange.connections", Default("1"), "[1, 2]", "connections per stream", Restart,
+        "With 2, either market data connection may fail without a gap."),
+    key("exchange.recv_window", Default("1500ms"), "[100ms, 1m]", "", Restart,
+        "The venue refuses a request that arrives later than this, so that no stale order is executed."),
+    key("exchange.max_clock_offset", Default("1s"), "[10ms, 10s]", "", Restart,
+        "Our clock and the venue's may differ by this much; beyond, nothing is quoted."),
+    key("exchange.leverage", Default("5"), "[1, 125]", "", Restart,
+        "Leverage that the account must be set to for this instrument."),
+    key("exchange.apply_settings", Default("false"), "", "", Restart,
+        "Set leverage, cross margin and one-way mode at the start, when there is no position and no order."),
+    key("exchange.allow_withdrawals", Default("false"), "", "", Restart,
+        "Trade although the API key may withdraw; a stolen key then costs everything."),
+    key("exchange.proxy", Nothing, "", "", Restart,
+        "Proxy for everything, http:// or socks5://, instead of those that the environment names."),
+    key("exchange.ca_file", Nothing, "", "", Restart,
+        "PEM file of certificate authorities trusted besides the public ones."),
     key("exchange.ack_timeout", Default("2s"), "[100ms, 1m]", "", Live,
         "A request unanswered for this long is in doubt and queried."),
     key("exchange.fees.maker", Default("0"), "[-0.001, 0.01]", "fraction of notional", Restart,

@@ -35,7 +35,8 @@ pub use sections::{
     VolatilityConfig,
 };
 pub use value::{
-    Estimator, ExchangeName, Kind, Level, LogFormat, LogOutput, Mode, RequoteOn, StrategyName,
+    Arm, BaseUrl, Estimator, ExchangeName, Kind, Level, LogFormat, LogOutput, Mode, Network,
+    OrderPath, RequoteOn, SocketPaths, StrategyName,
 };
 
 use fault::Collector;
@@ -146,6 +147,7 @@ fn check(
     let mut config = Config::blank();
     reader.refuse_unknown();
     sections::bind(&mut config, &mut reader);
+    reader.settle_network(&mut config);
     reader.secrets(&mut config);
     check::contradictions(&config, &mut reader);
     match reader.faults.finish() {

@@ -13,7 +13,7 @@ use super::fault::{Collector, Fault, nearest, quote};
 use super::keys::{self, Absent, Key};
 use super::secret::{MASK, Secret};
 use super::sections::Visit;
-use super::value::{Kind, Mode, Setting};
+use super::value::{Kind, Mode, Network, Setting, is_proxy};
 use super::yaml::{Node, Place, Value};
 
 /// Looks up a variable of the environment.
@@ -352,18 +352,39 @@ impl<'a> Reader<'a> {
         self.faults.add(Some(at), path, "unknown key").remedy(remedy);
     }
 
+    /// `testnet: true` is short for `network: testnet`.
+    pub(super) fn settle_network(&mut self, config: &mut Config) {
+        let exchange = &mut config.exchange;
+        if let Some(seen) = self.values.get_mut("exchange.network")
+            && exchange.testnet
+            && seen.at.is_none()
+        {
+            exchange.network = Network::Testnet;
+            seen.shown = Network::Testnet.to_string();
+        }
+    }
+
     /// Reads the `*_file` keys, and demands what live trading needs.
     pub(super) fn secrets(&mut self, config: &mut Config) {
         let exchange = &mut config.exchange;
         self.secret("exchange.api_key", &mut exchange.api_key, &exchange.api_key_file);
         self.secret("exchange.api_secret", &mut exchange.api_secret, &exchange.api_secret_file);
         self.secret("api.token", &mut config.api.token, &config.api.token_file);
+        let proxy = config.exchange.proxy.as_ref().map_or(MASK, Secret::expose);
+        if proxy != MASK && !is_proxy(proxy) {
+            let at = self.values.get("exchange.proxy").and_then(|seen| seen.at);
+            self.faults
+                .add(at, "exchange.proxy", "invalid value")
+                .found(MASK)
+                .wanted("http://HOST:PORT or socks5://HOST:PORT, USER:PASSWORD@ before the host");
+        }
         if !self.needs_keys() {
             return;
         }
         let keys = [
             ("exchange.api_key", &config.exchange.api_key, &config.exchange.api_key_file),
             ("exchange.api_secret", &config.exchange.api_secret, &config.exchange.api_secret_file),
+            ("exchange.proxy", &config.exchange.proxy, &None),
             ("api.token", &config.api.token, &config.api.token_file),
         ];
         for (path, secret, file) in keys {
@@ -375,7 +396,7 @@ impl<'a> Reader<'a> {
             }
             if secret.is_none()
                 && file.is_none()
-                && path != "api.token"
+                && path.starts_with("exchange.api_")
                 && !self.faults.mentions(path)
             {
                 self.faults
@@ -500,8 +521,23 @@ fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
     if text.is_empty() {
         return Err(String::from("it is empty"));
     }
+    if let Some(key) = pem_body(text) {
+        return Ok(key);
+    }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(String::from("it holds more than one line of printable ASCII without spaces"));
     }
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// What is between the lines of a PEM file, such as an Ed25519 private key.
+fn pem_body(text: &str) -> Option<Zeroizing<String>> {
+    let mut lines = text.lines().map(str::trim);
+    let is_private = lines.next()? == "-----BEGIN PRIVATE KEY-----";
+    let mut body = Zeroizing::new(String::with_capacity(text.len()));
+    for line in lines.filter(|line| !line.starts_with("-----")) {
+        body.push_str(line);
+    }
+    (is_private && !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_graphic()))
+        .then_some(body)
 }

@@ -93,7 +93,9 @@ fn leaf(key: &Key, kind: Kind) -> Value {
         Kind::Whole(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
         Kind::Fraction | Kind::Decimal => json!({ "type": "number" }),
         Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" }),
-        Kind::Text | Kind::Path | Kind::Address | Kind::Secret => json!({ "type": "string" }),
+        Kind::Text | Kind::Path | Kind::Address | Kind::Url | Kind::Arm | Kind::Secret => {
+            json!({ "type": "string" })
+        }
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Choices(words) => json!({
             "type": "array", "items": { "enum": words }, "minItems": 1, "uniqueItems": true,
@@ -104,7 +106,13 @@ fn leaf(key: &Key, kind: Kind) -> Value {
     }
     match kind {
         // A text may hold a reference to the environment anyway, and a list cannot.
-        Kind::Text | Kind::Path | Kind::Address | Kind::Secret | Kind::Choices(_) => {
+        Kind::Text
+        | Kind::Path
+        | Kind::Address
+        | Kind::Url
+        | Kind::Arm
+        | Kind::Secret
+        | Kind::Choices(_) => {
             out.append(plain.as_object_mut().expect("an object"));
         }
         Kind::Flag
@@ -161,6 +169,8 @@ fn default(kind: Kind, text: &str) -> Value {
         | Kind::Text
         | Kind::Path
         | Kind::Address
+        | Kind::Url
+        | Kind::Arm
         | Kind::Choice(_)
         | Kind::Secret => json!(text),
     }

@@ -13,7 +13,8 @@ use market::Decimal;
 use super::Config;
 use super::secret::Secret;
 use super::value::{
-    Estimator, ExchangeName, Level, LogFormat, LogOutput, RequoteOn, Setting, StrategyName,
+    Arm, BaseUrl, Estimator, ExchangeName, Level, LogFormat, LogOutput, Network, OrderPath,
+    RequoteOn, Setting, SocketPaths, StrategyName,
 };
 
 /// Something that passes over every key with its field.
@@ -35,8 +36,34 @@ pub struct ExchangeConfig {
     pub api_key_file: Option<PathBuf>,
     /// File the secret was read from.
     pub api_secret_file: Option<PathBuf>,
-    /// Whether to use the venue's test network.
+    /// The same as [`Network::Testnet`].
     pub testnet: bool,
+    /// Which money it is.
+    pub network: Network,
+    /// Address of a simulated exchange; always there with [`Network::Custom`].
+    pub base_url: Option<BaseUrl>,
+    /// How sockets are addressed.
+    pub paths: SocketPaths,
+    /// `SYMBOL mainnet`: the operator's word that real money may be traded with.
+    pub arm: Option<Arm>,
+    /// The way of orders.
+    pub order_path: OrderPath,
+    /// Market data connections.
+    pub connections: u32,
+    /// The venue refuses a request that arrives later.
+    pub recv_window: Duration,
+    /// Our clock and the venue's may differ by this much.
+    pub max_clock_offset: Duration,
+    /// Leverage that the account must be set to.
+    pub leverage: u32,
+    /// Whether we set the account up ourselves.
+    pub apply_settings: bool,
+    /// Whether a key that may withdraw is accepted.
+    pub allow_withdrawals: bool,
+    /// Proxy for everything; may hold a password.
+    pub proxy: Option<Secret>,
+    /// Certificate authorities trusted besides the public ones.
+    pub ca_file: Option<PathBuf>,
     /// A request unanswered for this long is in doubt.
     pub ack_timeout: Duration,
     /// Fee rates.
@@ -321,6 +348,11 @@ pub(super) fn bind(config: &mut Config, visitor: &mut dyn Visit) {
 }
 
 impl ExchangeConfig {
+    /// Which money it is.
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
     fn bind(&mut self, v: &mut dyn Visit) {
         v.key("exchange.name", &mut self.name);
         v.key("exchange.api_key", &mut self.api_key);
@@ -328,6 +360,19 @@ impl ExchangeConfig {
         v.key("exchange.api_key_file", &mut self.api_key_file);
         v.key("exchange.api_secret_file", &mut self.api_secret_file);
         v.key("exchange.testnet", &mut self.testnet);
+        v.key("exchange.network", &mut self.network);
+        v.key("exchange.base_url", &mut self.base_url);
+        v.key("exchange.paths", &mut self.paths);
+        v.key("exchange.arm", &mut self.arm);
+        v.key("exchange.order_path", &mut self.order_path);
+        v.key("exchange.connections", &mut self.connections);
+        v.key("exchange.recv_window", &mut self.recv_window);
+        v.key("exchange.max_clock_offset", &mut self.max_clock_offset);
+        v.key("exchange.leverage", &mut self.leverage);
+        v.key("exchange.apply_settings", &mut self.apply_settings);
+        v.key("exchange.allow_withdrawals", &mut self.allow_withdrawals);
+        v.key("exchange.proxy", &mut self.proxy);
+        v.key("exchange.ca_file", &mut self.ca_file);
         v.key("exchange.ack_timeout", &mut self.ack_timeout);
         v.key("exchange.fees.maker", &mut self.fees.maker);
         v.key("exchange.fees.taker", &mut self.fees.taker);

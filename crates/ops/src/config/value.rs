@@ -32,6 +32,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// List of words, each of several.
     Choices(&'static [&'static str]),
+    /// `http://HOST:PORT` or `https://HOST`.
+    Url,
+    /// `SYMBOL mainnet`.
+    Arm,
     /// Text that is never shown.
     Secret,
 }
@@ -50,6 +54,8 @@ impl Kind {
             Self::Address => String::from("an IP address and a port"),
             Self::Choice(words) => one_of(words),
             Self::Choices(words) => format!("a list of {}, each once", one_of(words)),
+            Self::Url => String::from("http://HOST:PORT or https://HOST, without a path"),
+            Self::Arm => String::from("the symbol and the word mainnet"),
             Self::Secret => String::from("printable ASCII without spaces"),
         }
     }
@@ -315,6 +321,94 @@ impl Scalar for SocketAddr {
     }
 }
 
+/// Whether a text is a host, by name or address, and perhaps a port.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => {
+            if address.parse::<std::net::Ipv6Addr>().is_err() {
+                return false;
+            }
+            ("", port.strip_prefix(':').or(port.is_empty().then_some("0")))
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, Some("0")),
+        },
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let is_named = text.starts_with('[') || (!host.is_empty() && host.chars().all(fits));
+    is_named && port.is_some_and(|port| whole::<u16>(port).is_ok())
+}
+
+/// Whether a text is the address of a proxy that is spoken to, perhaps with user and password.
+pub(super) fn is_proxy(text: &str) -> bool {
+    let schemes = ["http://", "socks5://", "socks5h://"];
+    let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
+    let rest = rest.map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    rest.map(|rest| rest.rsplit_once('@').map_or(rest, |(_, host)| host)).is_some_and(is_authority)
+}
+
+/// `http://HOST:PORT` or `https://HOST`, without a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Scalar for BaseUrl {
+    const KIND: Kind = Kind::Url;
+
+    fn parse(text: &str) -> Result<Self, Hint> {
+        let bare = text.strip_suffix('/').unwrap_or(text);
+        let host = bare.strip_prefix("http://").or_else(|| bare.strip_prefix("https://"));
+        match host {
+            Some(host) if is_authority(host) => Ok(Self(bare.to_owned())),
+            Some(host) if host.contains('/') => Err(String::from("leave the path out")),
+            _ => Err(String::from("such as http://127.0.0.1:8080")),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.0.clone())
+    }
+}
+
+/// The operator's word that real money may be traded with: `ETHUSDC mainnet`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Arm(String);
+
+impl Arm {
+    /// The symbol that may be traded.
+    pub fn symbol(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
+    }
+}
+
+impl Scalar for Arm {
+    const KIND: Kind = Kind::Arm;
+
+    fn parse(text: &str) -> Result<Self, Hint> {
+        match text.split_once(' ') {
+            Some((symbol, "mainnet")) => {
+                let upper = symbol.to_uppercase();
+                match <String as Scalar>::parse(symbol) {
+                    Ok(symbol) => Ok(Self(format!("{symbol} mainnet"))),
+                    Err(_) => Err(format!("did you mean {upper} mainnet?")),
+                }
+            }
+            _ => Err(String::from("such as ETHUSDC mainnet")),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.0.clone())
+    }
+}
+
 impl PartialOrd for Secret {
     /// Secrets have no order; ranges do not apply to them.
     fn partial_cmp(&self, _: &Self) -> Option<Ordering> {
@@ -406,6 +500,34 @@ words! {
         /// Binance USDⓈ-M futures.
         #[default]
         Binance = "binance",
+    }
+    /// Which money it is.
+    Network {
+        /// Real.
+        #[default]
+        Mainnet = "mainnet",
+        /// Play money of the venue.
+        Demo = "demo",
+        /// The same under its former name.
+        Testnet = "testnet",
+        /// A simulated exchange at `base_url`.
+        Custom = "custom",
+    }
+    /// How sockets are addressed.
+    SocketPaths {
+        /// `/public`, `/market` and `/private`.
+        #[default]
+        Routed = "routed",
+        /// One socket for everything, as before 2026-04.
+        Legacy = "legacy",
+    }
+    /// The way of orders.
+    OrderPath {
+        /// The WebSocket API, REST while that is down.
+        #[default]
+        WsApi = "ws_api",
+        /// REST alone.
+        Rest = "rest",
     }
     /// The strategy.
     StrategyName {

@@ -108,6 +108,92 @@ fn what_the_collar_would_refuse() {
 }
 
 #[test]
+fn networks_that_contradict_each_other() {
+    for (lines, fault) in [
+        (
+            "testnet: true\n  network: mainnet",
+            expect![[r#"
+            c.yaml:4: exchange.testnet: true contradicts exchange.network mainnet (line 5); remove one of them
+        "#]],
+        ),
+        (
+            "testnet: true\n  network: demo",
+            expect![[r#"
+            c.yaml:4: exchange.testnet: true contradicts exchange.network demo (line 5); remove one of them
+        "#]],
+        ),
+        (
+            "network: custom",
+            expect![[r#"
+            c.yaml:4: exchange.base_url: missing; network: custom needs it; give the address of the exchange, such as http://127.0.0.1:8080
+        "#]],
+        ),
+        (
+            "base_url: http://127.0.0.1:8080",
+            expect![[r#"
+            c.yaml:4: exchange.base_url: http://127.0.0.1:8080 is not used with exchange.network mainnet (the default); set network: custom, or remove base_url
+        "#]],
+        ),
+        (
+            "network: demo\n  base_url: http://127.0.0.1:8080",
+            expect![[r#"
+            c.yaml:5: exchange.base_url: http://127.0.0.1:8080 is not used with exchange.network demo (line 4); set network: custom, or remove base_url
+        "#]],
+        ),
+        (
+            "arm: BTCUSDC mainnet",
+            expect![[r#"
+            c.yaml:4: exchange.arm: BTCUSDC mainnet is for another instrument than strategy.symbol ETHUSDC (line 9); write the symbol that is to be traded
+        "#]],
+        ),
+        (
+            "arm: ETHUSDC",
+            expect![[r#"
+            c.yaml:4: exchange.arm: invalid value; found 'ETHUSDC'; wanted the symbol and the word mainnet; such as ETHUSDC mainnet
+        "#]],
+        ),
+        (
+            "arm: ethusdc mainnet",
+            expect![[r#"
+            c.yaml:4: exchange.arm: invalid value; found 'ethusdc mainnet'; wanted the symbol and the word mainnet; did you mean ETHUSDC?
+        "#]],
+        ),
+        (
+            "recv_window: 3s",
+            expect![[r#"
+            c.yaml:4: exchange.recv_window: 3s is more than exchange.ack_timeout 2s (the default); lower recv_window: what is in doubt must not be executed later
+        "#]],
+        ),
+        (
+            "ack_timeout: 1s",
+            expect![[r#"
+            c.yaml:4: exchange.recv_window: 1500ms is more than exchange.ack_timeout 1s (line 4); exchange.recv_window is the default; lower recv_window: what is in doubt must not be executed later
+        "#]],
+        ),
+        (
+            "connections: 3",
+            expect![[r#"
+            c.yaml:4: exchange.connections: out of range; found '3'; wanted a whole number, from 1 to 2 (connections per stream)
+        "#]],
+        ),
+        (
+            "leverage: 0",
+            expect![[r#"
+            c.yaml:4: exchange.leverage: out of range; found '0'; wanted a whole number, from 1 to 125
+        "#]],
+        ),
+        (
+            "max_clock_offset: 1m",
+            expect![[r#"
+            c.yaml:4: exchange.max_clock_offset: out of range; found '1m'; wanted a whole number with ms, s, m, h or d, from 10ms to 10s
+        "#]],
+        ),
+    ] {
+        broken("name: binance", &format!("name: binance\n  {lines}"), fault);
+    }
+}
+
+#[test]
 fn times_and_rates_that_contradict_each_other() {
     broken(
         "name: binance",

@@ -134,7 +134,8 @@ impl Host {
         let mut index = 0;
         self.market.retain(|event| {
             index += 1;
-            !matches!(event.kind, MarketKind::Trade(_)) && (!marks(event) || Some(index - 1) == last)
+            !matches!(event.kind, MarketKind::Trade(_))
+                && (!marks(event) || Some(index - 1) == last)
         });
     }
 

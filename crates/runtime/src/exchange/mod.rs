@@ -273,7 +273,7 @@ fn opening(config: &ExchangeConfig) -> Result<Opening, ExchangeError> {
     let now = hub::skewed(clock::now(), config.clock_skew_ms);
     let folder = config.state.as_deref().map(Folder::open).transpose()?;
     let revived = match &folder {
-        Some(folder) => folder.revive(front_config(config, now)?)?,
+        Some(folder) => folder.revive(front_config(config, now)?, !config.replay.is_empty())?,
         None => None,
     };
     if let Some(Revived { front, kept, left_at }) = revived {

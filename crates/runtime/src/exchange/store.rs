@@ -42,9 +42,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// Another process writes there.
-    #[error(
-        "--state: another exchange uses {0}; stop it or choose another folder"
-    )]
+    #[error("--state: another exchange uses {0}; stop it or choose another folder")]
     InUse(PathBuf),
     /// It is not a file of ours, or of another version.
     #[error(
@@ -135,7 +133,11 @@ impl Folder {
     }
 
     /// The exchange in the file; `None` when there is none yet.
-    pub(super) fn revive(&self, config: FrontConfig) -> Result<Option<Revived>, StateError> {
+    pub(super) fn revive(
+        &self,
+        config: FrontConfig,
+        recorded: bool,
+    ) -> Result<Option<Revived>, StateError> {
         if self.text.is_empty() {
             return Ok(None);
         }
@@ -159,7 +161,7 @@ impl Folder {
             return Err(self.damaged(0, "there is nothing in it".to_owned()));
         }
         let left_at = revival.left_at();
-        let (front, kept) = revival.finish();
+        let (front, kept) = revival.finish(recorded);
         Ok(Some(Revived { front, kept, left_at }))
     }
 

@@ -191,7 +191,15 @@ impl Session {
                 }
                 Some(Effect::Report(report)) => self.batch.push(Input::Venue(INSTRUMENT, report)),
                 Some(Effect::Log(log)) => observer.log(&log),
-                _ => {}
+                // The network took it.
+                None => {}
+                Some(
+                    effect @ (Effect::Open { .. }
+                    | Effect::Send { .. }
+                    | Effect::Ping(_)
+                    | Effect::Close(_)
+                    | Effect::Http { .. }),
+                ) => unreachable!("the network gave back {effect:?}"),
             }
         }
     }

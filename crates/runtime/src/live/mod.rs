@@ -2,8 +2,10 @@
 
 mod driver;
 pub mod net;
+mod questions;
 
 pub use driver::Live;
+pub use questions::preflight;
 
 use crate::session::SessionError;
 

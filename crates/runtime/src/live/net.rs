@@ -111,8 +111,8 @@ impl NetConfig {
 
     /// Addresses of the hosts that may be contacted.
     fn bases(&self) -> impl Iterator<Item = &str> {
-        let Endpoints { rest, streams, ws_api, .. } = &self.endpoints;
-        [rest, streams, ws_api].into_iter().map(String::as_str)
+        let Endpoints { rest, streams, ws_api, permissions, .. } = &self.endpoints;
+        [rest, streams, ws_api].into_iter().chain(permissions).map(String::as_str)
     }
 }
 

@@ -4,9 +4,11 @@
 mod clients;
 mod events;
 mod faults;
+mod killed;
 mod limits;
 mod orders;
 mod payloads;
 mod replay;
 mod sockets;
+mod state;
 mod world;

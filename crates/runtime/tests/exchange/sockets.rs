@@ -1,5 +1,6 @@
 //! Real sockets: connections that end, routes that stay silent, the control port, the WS API.
 
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -42,14 +43,21 @@ fn now_ms() -> u64 {
     runtime::clock::now().as_millis()
 }
 
-fn post(served: &Served, path: &str, query: &str) -> Result<(u16, Value), ureq::Error> {
+pub(crate) fn post(served: &Served, path: &str, query: &str) -> Result<(u16, Value), ureq::Error> {
     let text = format!("{query}&timestamp={}", now_ms());
     let url = format!("http://{}{path}?{text}&signature={}", served.address, sign(0, &text));
     let mut reply = agent().post(&url).header("X-MBX-APIKEY", KEYS[0].0).send_empty()?;
     Ok((reply.status().as_u16(), reply.body_mut().read_json()?))
 }
 
-fn control(served: &Served, path: &str, body: &Value) -> u16 {
+pub(crate) fn get(served: &Served, path: &str, query: &str) -> Result<(u16, Value), ureq::Error> {
+    let text = format!("{query}&timestamp={}", now_ms());
+    let url = format!("http://{}{path}?{text}&signature={}", served.address, sign(0, &text));
+    let mut reply = agent().get(&url).header("X-MBX-APIKEY", KEYS[0].0).call()?;
+    Ok((reply.status().as_u16(), reply.body_mut().read_json()?))
+}
+
+pub(crate) fn control(served: &Served, path: &str, body: &Value) -> u16 {
     let url = format!("http://{}{path}", served.control);
     agent().post(&url).send_json(body).unwrap().status().as_u16()
 }
@@ -178,4 +186,79 @@ fn the_control_port_drops_connections_and_answers() {
     assert_eq!(control(&served, "/faults", &json!({"refuse_sockets": true})), 200);
     let url = format!("ws://{}/ws/ethusdc@bookTicker", served.address);
     assert!(tungstenite::connect(url).is_err());
+}
+
+/// Nothing comes, and yet the connection has not ended.
+fn is_dead(socket: &mut Socket) -> bool {
+    if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    }
+    let ping = socket.send(Message::Ping("still there?".into()));
+    loop {
+        match socket.read() {
+            // What was under way before.
+            Ok(Message::Text(_)) => {}
+            Ok(_) => return false,
+            Err(tungstenite::Error::Io(error)) => {
+                let waits = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+                return ping.is_ok() && waits;
+            }
+            Err(_) => return false,
+        }
+    }
+}
+
+#[test]
+fn half_open_sockets_neither_speak_nor_end() {
+    let served = Served::new(config());
+    let mut market = open(&served, "/public/ws/ethusdc@bookTicker");
+    let mut api = open(&served, "/ws-fapi/v1");
+    assert!(next(&mut market).is_some());
+    assert_eq!(control(&served, "/faults", &json!({"half_open": true})), 200);
+    assert!(is_dead(&mut market) && is_dead(&mut api));
+    let mut late = open(&served, "/public/ws/ethusdc@bookTicker");
+    assert!(is_dead(&mut late), "also those that are opened now");
+    assert_eq!(control(&served, "/faults", &json!({})), 200);
+    assert!(is_dead(&mut market), "they do not come back to life");
+    let mut fresh = open(&served, "/public/ws/ethusdc@bookTicker");
+    assert!(next(&mut fresh).is_some());
+    assert_eq!(control(&served, "/actions", &json!("drop_connections")), 200);
+    assert!(!is_dead(&mut market), "cut at last");
+}
+
+#[test]
+fn connections_end_when_they_get_too_old() {
+    let served = Served::new(config());
+    let mut old = open(&served, "/public/ws/ethusdc@bookTicker");
+    assert!(next(&mut old).is_some());
+    assert_eq!(control(&served, "/faults", &json!({"connection_life_ms": 50})), 200);
+    loop {
+        match old.read() {
+            Ok(Message::Close(frame)) => {
+                assert_eq!(u16::from(frame.unwrap().code), 1_001);
+                break;
+            }
+            Ok(_) => {}
+            Err(error) => panic!("no farewell: {error}"),
+        }
+    }
+    let mut young = open(&served, "/ws-fapi/v1");
+    assert_eq!(next(&mut young), None, "closed as well");
+}
+
+#[test]
+fn the_ws_api_answers_late_too() {
+    let served = Served::new(config());
+    let mut socket = open(&served, "/ws-fapi/v1");
+    let faults = json!({"reply_delay_ms": 250, "reply_jitter_ms": 10});
+    assert_eq!(control(&served, "/faults", &faults), 200);
+    let asked = now_ms();
+    for id in 0..3 {
+        let ask = json!({"id": id, "method": "time", "params": {}});
+        socket.send(Message::text(ask.to_string())).unwrap();
+    }
+    let mut ids: Vec<_> = (0..3).map(|_| next(&mut socket).unwrap()["id"].as_u64()).collect();
+    ids.sort();
+    assert_eq!(ids, [Some(0), Some(1), Some(2)]);
+    assert!(now_ms() - asked >= 250);
 }

@@ -46,7 +46,6 @@ enum Use {
 struct Socket {
     /// `None` until the venue has heard of it.
     used: Option<Use>,
-    url: String,
     /// Messages of one socket do not overtake each other.
     last: Nanos,
     /// Nothing passes, and nobody is told.
@@ -307,7 +306,7 @@ impl World {
                 Effect::Open { socket, url } => {
                     let (last, used) = (there, None);
                     self.sockets
-                        .insert(socket, Socket { used, url: url.clone(), last, dead: false });
+                        .insert(socket, Socket { used, last, dead: false });
                     let refused = self.weather.refuses || self.front.faults().refuse_sockets;
                     if refused {
                         self.sockets.remove(&socket);

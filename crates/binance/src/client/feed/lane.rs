@@ -9,8 +9,8 @@ use super::FeedConfig;
 use super::socket::{Kind, Socket};
 use crate::endpoints::Paths;
 
-/// A successor that has not delivered every stream by then takes over as it is: a stream may be
-/// quiet because nothing happens.
+/// A successor that has not delivered every stream by then is judged: a stream may be quiet because
+/// nothing happens, but not if the old socket has had something to tell meanwhile.
 const OVERLAP_MAX: Duration = Duration::from_secs(60);
 /// The old socket is read on for so long after its successor has delivered: what was sent before
 /// the successor listened may still be on its way here.
@@ -63,7 +63,7 @@ impl Lane {
         }
     }
 
-    /// When the successor takes over.
+    /// When the successor takes over, or is given up.
     pub(super) fn overlap_ends(&self) -> Option<Nanos> {
         let at_latest = self.next.as_ref()?.opened_at()? + OVERLAP_MAX;
         Some(self.ready.map_or(at_latest, |since| at_latest.min(since + LINGER)))

@@ -60,6 +60,8 @@ const OPENING_MAX: Duration = Duration::from_secs(15);
 /// Somebody who looks at a deadline so much too late has been asleep himself, and what the streams
 /// said meanwhile is still on its way to him.
 const LATE: Duration = Duration::from_secs(1);
+/// What is sent within so long of its opening may not be sent here yet.
+const SETTLING: Duration = Duration::from_secs(1);
 /// A socket that has delivered for this long was no failure.
 const STEADY: Duration = Duration::from_secs(60);
 
@@ -146,6 +148,16 @@ impl Socket {
         let covered =
             |kind| !old.is_alive(kind, now) || self.last_messages[kind as usize].is_some();
         Kind::ALL.into_iter().all(covered)
+    }
+
+    /// A stream that has spoken on `old` since some time after this one was open, and never here.
+    pub(super) fn misses(&self, old: &Self) -> Option<Kind> {
+        let since = self.opened? + SETTLING;
+        Kind::ALL.into_iter().find(|kind| {
+            let (own, other) =
+                (self.last_messages[*kind as usize], old.last_messages[*kind as usize]);
+            own.is_none() && other.is_some_and(|at| at > since)
+        })
     }
 
     pub(super) fn is_steady(&self, now: Nanos) -> bool {

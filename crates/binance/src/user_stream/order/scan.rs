@@ -4,11 +4,11 @@
 //! beyond 18 digits, repeated keys) and the general parser decides. What it does accept it reads
 //! exactly as the general parser would.
 
-use market::{Decimal, Nanos, Side, TradeId, VenueOrderId};
+use market::{Decimal, Nanos, TradeId, VenueOrderId};
 
-use super::{Execution, Fee, OrderUpdate};
-use crate::replies::{OrderStatus, Owner};
-use crate::wire::cursor::Cursor;
+use super::{Execution, Fee, OrderUpdate, name};
+use crate::replies::{OrderStatus, Owner, side_of};
+use crate::wire::cursor::{Cursor, Spelling};
 
 /// Reads a frame if it is a plain one.
 pub(super) fn scan(frame: &[u8]) -> Option<OrderUpdate> {
@@ -32,9 +32,9 @@ pub(super) fn scan(frame: &[u8]) -> Option<OrderUpdate> {
 /// The event: when it was sent, if it says so, and the order.
 fn envelope<'a>(cursor: &mut Cursor<'a>) -> Option<(Option<u64>, Fields<'a>)> {
     let (mut named, mut event_time, mut order) = (false, None, None);
-    cursor.expect(b'{')?;
-    loop {
-        let again = match cursor.key()? {
+    let mut key = cursor.key_after(b'{')?;
+    while let Some(name) = key {
+        let again = match name {
             [b'e'] => {
                 (cursor.text()? == b"ORDER_TRADE_UPDATE").then_some(())?;
                 std::mem::replace(&mut named, true)
@@ -50,166 +50,180 @@ fn envelope<'a>(cursor: &mut Cursor<'a>) -> Option<(Option<u64>, Fields<'a>)> {
         if again {
             return None;
         }
-        if !cursor.goes_on()? {
-            return named.then_some((event_time, order?));
+        key = cursor.key_after(b',')?;
+    }
+    named.then_some((event_time, order?))
+}
+
+/// The fields of `o` that are read, by the kind of their values.
+#[derive(Default)]
+struct Fields<'a> {
+    /// One bit per field: was it there? Twice is for the general parser.
+    seen: u32,
+    texts: [&'a [u8]; 16],
+    decimals: [Decimal; 8],
+    integers: [u64; 4],
+    booleans: [bool; 2],
+}
+
+/// What a field holds, and its place among those of its kind.
+#[derive(Clone, Copy)]
+enum Place {
+    Text(u8),
+    Decimal(u8),
+    Integer(u8),
+    Boolean(u8),
+    Unread,
+}
+
+// Texts.
+const SYMBOL: u8 = 0;
+const CLIENT_ID: u8 = 1;
+const SIDE: u8 = 2;
+const KIND: u8 = 3;
+const TIF: u8 = 4;
+const EXECUTION: u8 = 5;
+const STATUS: u8 = 6;
+const FEE_ASSET: u8 = 7;
+const EXPIRY: u8 = 8;
+// Decimals.
+const QTY: u8 = 0;
+const PRICE: u8 = 1;
+const LAST_QTY: u8 = 2;
+const FILLED: u8 = 3;
+const LAST_PRICE: u8 = 4;
+const FEE: u8 = 5;
+const REALIZED: u8 = 6;
+// Integers.
+const ID: u8 = 0;
+const TRADE_ID: u8 = 1;
+const TIME: u8 = 2;
+// Booleans.
+const MAKER: u8 = 0;
+const REDUCE_ONLY: u8 = 1;
+
+impl Place {
+    #[inline(always)]
+    fn of(key: &[u8]) -> Self {
+        match *key {
+            [b's'] => Self::Text(SYMBOL),
+            [b'c'] => Self::Text(CLIENT_ID),
+            [b'S'] => Self::Text(SIDE),
+            [b'o'] => Self::Text(KIND),
+            [b'f'] => Self::Text(TIF),
+            [b'x'] => Self::Text(EXECUTION),
+            [b'X'] => Self::Text(STATUS),
+            [b'N'] => Self::Text(FEE_ASSET),
+            [b'q'] => Self::Decimal(QTY),
+            [b'p'] => Self::Decimal(PRICE),
+            [b'l'] => Self::Decimal(LAST_QTY),
+            [b'z'] => Self::Decimal(FILLED),
+            [b'L'] => Self::Decimal(LAST_PRICE),
+            [b'n'] => Self::Decimal(FEE),
+            [b'i'] => Self::Integer(ID),
+            [b't'] => Self::Integer(TRADE_ID),
+            [b'T'] => Self::Integer(TIME),
+            [b'm'] => Self::Boolean(MAKER),
+            [b'R'] => Self::Boolean(REDUCE_ONLY),
+            [b'r', b'p'] => Self::Decimal(REALIZED),
+            [b'e', b'r'] => Self::Text(EXPIRY),
+            _ => Self::Unread,
+        }
+    }
+
+    /// Its bit among those of all fields.
+    const fn bit(self) -> u32 {
+        match self {
+            Self::Text(at) => 1 << at,
+            Self::Decimal(at) => 1 << (16 + at),
+            Self::Integer(at) => 1 << (24 + at),
+            Self::Boolean(at) => 1 << (28 + at),
+            Self::Unread => 0,
         }
     }
 }
 
-/// The fields of `o` that are read, as they are spelled; numbers are read already.
-#[derive(Default)]
-struct Fields<'a> {
-    seen: u32,
-    symbol: &'a [u8],
-    client_id: &'a [u8],
-    side: &'a [u8],
-    kind: &'a [u8],
-    tif: &'a [u8],
-    execution: &'a [u8],
-    status: &'a [u8],
-    fee_asset: &'a [u8],
-    expiry: Option<u32>,
-    qty: Decimal,
-    price: Decimal,
-    last_qty: Decimal,
-    filled: Decimal,
-    last_price: Decimal,
-    fee: Decimal,
-    realized: Option<Decimal>,
-    id: u64,
-    trade_id: u64,
-    time: u64,
-    maker: bool,
-    reduce_only: bool,
-}
-
-// One bit per field, for "was it there" and "was it there twice".
-const SYMBOL: u32 = 1;
-const CLIENT_ID: u32 = 1 << 1;
-const SIDE: u32 = 1 << 2;
-const KIND: u32 = 1 << 3;
-const TIF: u32 = 1 << 4;
-const QTY: u32 = 1 << 5;
-const PRICE: u32 = 1 << 6;
-const EXECUTION: u32 = 1 << 7;
-const STATUS: u32 = 1 << 8;
-const ID: u32 = 1 << 9;
-const LAST_QTY: u32 = 1 << 10;
-const FILLED: u32 = 1 << 11;
-const LAST_PRICE: u32 = 1 << 12;
-const FEE_ASSET: u32 = 1 << 13;
-const FEE: u32 = 1 << 14;
-const TIME: u32 = 1 << 15;
-const TRADE_ID: u32 = 1 << 16;
-const MAKER: u32 = 1 << 17;
-const REDUCE_ONLY: u32 = 1 << 18;
-const REALIZED: u32 = 1 << 19;
-const EXPIRY: u32 = 1 << 20;
 /// Without these it is no order event.
-const NEEDED: u32 = SYMBOL | SIDE | EXECUTION | STATUS | ID | FILLED | TIME;
+const NEEDED: u32 = Place::Text(SYMBOL).bit()
+    | Place::Text(SIDE).bit()
+    | Place::Text(EXECUTION).bit()
+    | Place::Text(STATUS).bit()
+    | Place::Decimal(FILLED).bit()
+    | Place::Integer(ID).bit()
+    | Place::Integer(TIME).bit();
 
 impl<'a> Fields<'a> {
     fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
         let mut fields = Self::default();
-        cursor.expect(b'{')?;
-        loop {
-            let key = cursor.key()?;
-            fields.field(key, cursor)?;
-            if !cursor.goes_on()? {
-                return Some(fields);
+        // A copy of its own stays in registers.
+        let mut here = *cursor;
+        let mut key = here.key_after(b'{')?;
+        while let Some(name) = key {
+            let place = Place::of(name);
+            match place {
+                Place::Text(at) => fields.texts[usize::from(at)] = here.text()?,
+                Place::Decimal(at) => fields.decimals[usize::from(at)] = decimal(&mut here, at)?,
+                Place::Integer(at) => fields.integers[usize::from(at)] = here.integer()?,
+                Place::Boolean(at) => fields.booleans[usize::from(at)] = here.boolean()?,
+                Place::Unread => here.skip_scalar()?,
             }
+            if fields.seen & place.bit() != 0 {
+                return None;
+            }
+            fields.seen |= place.bit();
+            key = here.key_after(b',')?;
         }
-    }
-
-    #[inline(always)]
-    fn field(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Option<()> {
-        let bit = match *key {
-            [b's'] => (self.symbol = cursor.text()?, SYMBOL).1,
-            [b'c'] => (self.client_id = cursor.text()?, CLIENT_ID).1,
-            [b'S'] => (self.side = cursor.text()?, SIDE).1,
-            [b'o'] => (self.kind = cursor.text()?, KIND).1,
-            [b'f'] => (self.tif = cursor.text()?, TIF).1,
-            [b'x'] => (self.execution = cursor.text()?, EXECUTION).1,
-            [b'X'] => (self.status = cursor.text()?, STATUS).1,
-            [b'N'] => (self.fee_asset = cursor.text()?, FEE_ASSET).1,
-            [b'q'] => (self.qty = cursor.quoted()?.decimal()?, QTY).1,
-            [b'p'] => (self.price = cursor.quoted()?.decimal()?, PRICE).1,
-            [b'l'] => (self.last_qty = cursor.quoted()?.decimal()?, LAST_QTY).1,
-            [b'z'] => (self.filled = cursor.quoted()?.decimal()?, FILLED).1,
-            [b'L'] => (self.last_price = cursor.quoted()?.decimal()?, LAST_PRICE).1,
-            [b'n'] => (self.fee = signed(cursor)?, FEE).1,
-            [b'i'] => (self.id = cursor.integer()?, ID).1,
-            [b't'] => (self.trade_id = cursor.integer()?, TRADE_ID).1,
-            [b'T'] => (self.time = cursor.integer()?, TIME).1,
-            [b'm'] => (self.maker = cursor.boolean()?, MAKER).1,
-            [b'R'] => (self.reduce_only = cursor.boolean()?, REDUCE_ONLY).1,
-            [b'r', b'p'] => (self.realized = Some(signed(cursor)?), REALIZED).1,
-            [b'e', b'r'] => (self.expiry = Some(small(cursor.text()?)?), EXPIRY).1,
-            _ => return cursor.skip_scalar(),
-        };
-        if self.seen & bit != 0 {
-            return None;
-        }
-        self.seen |= bit;
-        Some(())
+        *cursor = here;
+        Some(fields)
     }
 
     fn build(&self, event_time: Option<u64>) -> Option<OrderUpdate> {
         if self.seen & NEEDED != NEEDED {
             return None;
         }
-        let id = |id| i64::try_from(id).ok();
-        let asset = text(self.fee_asset)?;
-        let fee = Some(self.fee).filter(|amount| *amount != Decimal::ZERO);
+        let text = |at: u8| str::from_utf8(self.texts[usize::from(at)]).ok();
+        let decimal = |at: u8| self.decimals[usize::from(at)];
+        let integer = |at: u8| self.integers[usize::from(at)];
+        let id = |at| i64::try_from(integer(at)).ok();
+        let amount = Some(decimal(FEE)).filter(|amount| *amount != Decimal::ZERO);
+        let fee = |amount| Some(Fee { asset: text(FEE_ASSET)?.to_owned(), amount });
+        let told_profit = self.seen & Place::Decimal(REALIZED).bit() != 0;
         Some(OrderUpdate {
-            symbol: text(self.symbol)?.to_owned(),
-            owner: Owner::of(text(self.client_id)?),
-            venue_id: VenueOrderId(id(self.id)?),
-            side: match self.side {
-                b"BUY" => Side::Buy,
-                b"SELL" => Side::Sell,
-                _ => return None,
+            symbol: text(SYMBOL)?.to_owned(),
+            owner: Owner::of(text(CLIENT_ID)?),
+            venue_id: VenueOrderId(id(ID)?),
+            side: side_of(text(SIDE)?)?,
+            execution: Execution::of(text(EXECUTION)?),
+            status: OrderStatus::of(text(STATUS)?),
+            kind: name(text(KIND)?),
+            tif: name(text(TIF)?),
+            price: decimal(PRICE),
+            qty: decimal(QTY),
+            filled: decimal(FILLED),
+            last_price: decimal(LAST_PRICE),
+            last_qty: decimal(LAST_QTY),
+            trade_id: Some(TradeId(id(TRADE_ID)?)).filter(|id| id.0 > 0),
+            fee: amount.and_then(fee),
+            realized: told_profit.then(|| decimal(REALIZED)),
+            maker: self.booleans[usize::from(MAKER)],
+            reduce_only: self.booleans[usize::from(REDUCE_ONLY)],
+            expiry: match self.texts[usize::from(EXPIRY)] {
+                [] => None,
+                [digit @ b'0'..=b'9'] => Some(u32::from(digit - b'0')),
+                _ => text(EXPIRY)?.parse().ok(),
             },
-            execution: Execution::of(text(self.execution)?),
-            status: OrderStatus::of(text(self.status)?),
-            kind: text(self.kind)?.to_owned(),
-            tif: text(self.tif)?.to_owned(),
-            price: self.price,
-            qty: self.qty,
-            filled: self.filled,
-            last_price: self.last_price,
-            last_qty: self.last_qty,
-            trade_id: Some(TradeId(id(self.trade_id)?)).filter(|id| id.0 > 0),
-            fee: fee.map(|amount| Fee { asset: asset.to_owned(), amount }),
-            realized: self.realized,
-            maker: self.maker,
-            reduce_only: self.reduce_only,
-            expiry: self.expiry,
-            time: Nanos::from_millis(self.time),
-            ts_event: Nanos::from_millis(event_time.unwrap_or(self.time)),
+            time: Nanos::from_millis(integer(TIME)),
+            ts_event: Nanos::from_millis(event_time.unwrap_or(integer(TIME))),
         })
     }
 }
 
-/// A decimal that may be negative.
-fn signed(cursor: &mut Cursor<'_>) -> Option<Decimal> {
-    if cursor.skip_literal(b"\"-") {
-        let value = cursor.number()?.decimal()?;
-        return Some(Decimal::from_units(-value.units()));
+/// A decimal; fee and profit may be negative.
+#[inline(always)]
+fn decimal(cursor: &mut Cursor<'_>, at: u8) -> Option<Decimal> {
+    if matches!(at, FEE | REALIZED) && cursor.skip_literal(b"\"-") {
+        let units = i64::try_from(cursor.number(&mut Spelling::default())?).ok()?;
+        return cursor.skip_literal(b"\"").then_some(Decimal::from_units(-units));
     }
-    cursor.quoted()?.decimal()
-}
-
-/// One or two digits, as reasons are.
-fn small(text: &[u8]) -> Option<u32> {
-    let digit = |byte: u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
-    match *text {
-        [one] => digit(one),
-        [ten, one] => Some(digit(ten)? * 10 + digit(one)?),
-        _ => None,
-    }
-}
-
-fn text(ascii: &[u8]) -> Option<&str> {
-    str::from_utf8(ascii).ok()
+    cursor.decimal()
 }
