@@ -2,11 +2,12 @@
 //! WS API, with the processor time and memory of the exchange's own process.
 //!
 //! `cargo bench -p runtime --bench exchange_load -- [--orders N] [--connections N] [--depth N]
-//! [--protocol rest|ws] [--state DIR] [--quiet-market]`
+//! [--protocol rest|ws] [--state DIR] [--quiet-market] [--resting N] [--listen]`
 //!
 //! The exchange runs as a child process: this binary again, with `--serve`. The client is one
 //! thread. An order counts twice, placed and canceled; `depth` of them are under way on each
-//! connection.
+//! connection. `--resting` orders of the account stay in the book all the time, and with `--listen`
+//! a second thread reads its user events.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -33,6 +34,8 @@ struct Options {
     websocket: bool,
     state: Option<String>,
     quiet: bool,
+    resting: usize,
+    listen: bool,
     serve: bool,
 }
 
@@ -44,6 +47,8 @@ fn options() -> Options {
         websocket: false,
         state: None,
         quiet: false,
+        resting: 0,
+        listen: false,
         serve: false,
     };
     let mut arguments = std::env::args().skip(1);
@@ -56,6 +61,8 @@ fn options() -> Options {
             "--protocol" => options.websocket = value() == "ws",
             "--state" => options.state = Some(value()),
             "--quiet-market" => options.quiet = true,
+            "--resting" => options.resting = value().parse().expect("a number"),
+            "--listen" => options.listen = true,
             "--serve" => options.serve = true,
             _ => {} // what `cargo bench` adds
         }
@@ -255,6 +262,15 @@ fn load(options: &Options) {
     let key = Credentials::hmac(KEY, SECRET).expect("a key");
     let open = |_| Line::open(options, server.address);
     let mut lines: Vec<Line> = (0..options.connections).map(open).collect();
+    if options.listen {
+        listen(server.address);
+    }
+    for number in 0..options.resting {
+        let name = format!("resting-{number}");
+        lines[0].queue(&key, true, &name, clock::now().as_millis());
+        lines[0].flush();
+        lines[0].answer();
+    }
     round(options, &mut lines, &key, &mut Vec::new(), 0);
     let (memory, cpu, watch) = (server.memory_mb(), server.cpu_us(), Stopwatch::start());
     let mut latencies = Vec::new();
@@ -282,6 +298,23 @@ fn load(options: &Options) {
         memory,
         server.memory_mb(),
     );
+}
+
+/// Reads the user events of the account from now on.
+fn listen(address: SocketAddr) {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let ask = format!(
+        "POST /fapi/v1/listenKey HTTP/1.1\r\nHost: x\r\nX-MBX-APIKEY: {KEY}\r\n\
+         Connection: close\r\n\r\n"
+    );
+    stream.write_all(ask.as_bytes()).expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let key = answer.split("\"listenKey\":\"").nth(1).and_then(|rest| rest.split('"').next());
+    let url = format!("ws://{address}/private/ws/{}", key.expect("a listen key"));
+    let (mut socket, _) = tungstenite::connect(url).expect("a WebSocket");
+    let read = move || while socket.read().is_ok() {};
+    std::thread::Builder::new().spawn(read).expect("a thread");
 }
 
 /// Places `depth` orders on each connection, then cancels them.

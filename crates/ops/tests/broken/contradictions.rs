@@ -155,8 +155,8 @@ fn networks_that_contradict_each_other() {
         (
             "arm: ethusdc mainnet",
             expect![[r#"
-            c.yaml:4: exchange.arm: invalid value; found 'ethusdc mainnet'; wanted the symbol and the word mainnet; did you mean ETHUSDC?
-        "#]],
+                c.yaml:4: exchange.arm: invalid value; found 'ethusdc mainnet'; wanted the symbol and the word mainnet; did you mean ETHUSDC mainnet?
+            "#]],
         ),
         (
             "recv_window: 3s",
