@@ -115,8 +115,17 @@ pub struct Endpoints {
 
 /// A base address that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a base address: wanted http://HOST:PORT or https://HOST, without a path")]
-pub struct BadBase(pub String);
+pub enum BadBase {
+    /// Not an address.
+    #[error("`{0}` is not a base address: wanted http://HOST:PORT or https://HOST, without a path")]
+    Form(String),
+    /// A host of the venue itself that we do not know: which money it is cannot be told.
+    #[error("`{0}` belongs to the venue: choose its network by name (mainnet, demo, testnet)")]
+    Venue(String),
+}
+
+/// Whatever is below these is the venue's own.
+const DOMAINS: [&str; 3] = ["binance.com", "binancefuture.com", "binance.us"];
 
 impl Endpoints {
     /// Real money.
@@ -153,13 +162,14 @@ impl Endpoints {
         }
     }
 
-    /// Everything under one address, as `trader exchange` serves it.
+    /// Everything under one address, as `trader exchange` serves it. An address of the venue itself,
+    /// however spelled, is the network that it belongs to, with TLS.
     ///
     /// # Errors
-    /// [`BadBase`] when it is no `http(s)://host[:port]`.
+    /// [`BadBase`] when it is no `http(s)://host[:port]`, or an unknown host of the venue.
     pub fn custom(base: &str) -> Result<Self, BadBase> {
         let trimmed = base.trim().trim_end_matches('/');
-        let bad = || BadBase(base.to_owned());
+        let bad = || BadBase::Form(base.to_owned());
         let (scheme, host) = trimmed.split_once("://").ok_or_else(bad)?;
         let socket = match scheme {
             "http" => "ws",
@@ -172,9 +182,14 @@ impl Endpoints {
             return Err(bad());
         }
         // The venue's own hosts are real money whoever spells them.
-        let known = [Self::mainnet(), Self::demo(), Self::testnet()];
-        if let Some(known) = known.into_iter().find(|known| known.rest == trimmed) {
+        let name = host_name(host);
+        let known = [Self::mainnet(), Self::testnet(), Self::demo()];
+        if let Some(known) = known.into_iter().find(|known| known.has_host(&name)) {
             return Ok(known);
+        }
+        let within = |domain: &&str| name.strip_suffix(*domain).is_some_and(is_subdomain);
+        if DOMAINS.iter().any(|domain| within(&domain)) {
+            return Err(BadBase::Venue(base.to_owned()));
         }
         Ok(Self {
             network: Network::Custom,
@@ -233,12 +248,32 @@ impl Endpoints {
         Route::ALL.map(group).into_iter().filter(|(_, names)| !names.is_empty()).collect()
     }
 
+    fn has_host(&self, name: &str) -> bool {
+        let own = [&self.rest, &self.streams, &self.ws_api].into_iter().chain(&self.permissions);
+        own.filter_map(|base| base.split_once("://"))
+            .any(|(_, rest)| rest.split('/').next().is_some_and(|host| host_name(host) == name))
+    }
+
     fn prefix(&self, route: Route) -> String {
         match self.paths {
             Paths::Routed => format!("/{}", route.name()),
             Paths::Legacy => String::new(),
         }
     }
+}
+
+/// A host without its port, as names are compared: in lower case, without the dot of the root.
+fn host_name(authority: &str) -> String {
+    let name = match authority.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => authority,
+    };
+    name.trim_end_matches('.').to_lowercase()
+}
+
+/// Whether what stands before a domain makes it the domain itself or something below it.
+fn is_subdomain(before: &str) -> bool {
+    before.is_empty() || before.ends_with('.')
 }
 
 fn encode(text: &str) -> String {
@@ -308,6 +343,27 @@ mod tests {
         assert_eq!(sim.network, Network::Custom);
         let spelled = Endpoints::custom("https://fapi.binance.com").unwrap();
         assert_eq!(spelled, Endpoints::mainnet(), "real money stays real money");
+        for spelling in [
+            "http://fapi.binance.com",
+            "https://FAPI.binance.com:443/",
+            "http://fapi.binance.com.:80",
+            "https://fstream.binance.com",
+            "https://ws-fapi.binance.com",
+            "https://api.binance.com",
+        ] {
+            assert_eq!(Endpoints::custom(spelling), Ok(Endpoints::mainnet()), "{spelling}");
+        }
+        let demo = Endpoints::custom("http://demo-fapi.binance.com").unwrap();
+        assert_eq!(demo, Endpoints::demo());
+        let testnet = Endpoints::custom("https://testnet.binancefuture.com").unwrap();
+        assert_eq!(testnet, Endpoints::testnet());
+        for unknown in ["https://fapi1.binance.com", "http://binance.com", "https://x.BINANCE.us"] {
+            let refused = Endpoints::custom(unknown);
+            assert_eq!(refused, Err(BadBase::Venue(unknown.to_owned())), "{unknown}");
+        }
+        for other in ["http://notbinance.com", "http://binance.com.example:1", "http://[::1]:80"] {
+            assert_eq!(Endpoints::custom(other).unwrap().network, Network::Custom, "{other}");
+        }
         for bad in ["", "127.0.0.1:8080", "ftp://x", "http://", "http://a/b", "http://a b"] {
             assert!(Endpoints::custom(bad).is_err(), "{bad}");
         }

@@ -3,6 +3,7 @@
 use market::{MarketEvent, venue::VenueReport};
 use serde::{Deserialize, Serialize};
 
+use crate::carry::Carry;
 use crate::config::EngineConfig;
 
 /// One fact. A batch of them is journaled, then absorbed, then one decision follows.
@@ -38,4 +39,6 @@ pub enum Control {
     Configure(Box<EngineConfig>),
     /// The process is stopping: withdraw everything; no quote ever again.
     Shutdown,
+    /// What an earlier session left behind. Heeded only before the account is known.
+    Restore(Box<Carry>),
 }

@@ -86,6 +86,27 @@ impl Ledger {
         self.floor = self.floor.max(last_trade);
     }
 
+    /// Goes on where an earlier session stood, to the last unit of the cost.
+    /// Fills up to `agreed` and those in `booked` are in it already.
+    pub fn resume(
+        &mut self,
+        position: Position,
+        cost: Usd,
+        agreed: Option<TradeId>,
+        booked: &[TradeId],
+    ) {
+        (self.position, self.cost, self.floor) = (position, cost, agreed);
+        self.seen.clear();
+        for id in booked {
+            self.is_new(*id);
+        }
+    }
+
+    /// Fills booked after this one.
+    pub fn booked_after(&self, agreed: Option<TradeId>) -> Vec<TradeId> {
+        self.seen.iter().copied().filter(|id| agreed.is_none_or(|agreed| *id > agreed)).collect()
+    }
+
     /// Books a fill at the mid of that moment. Returns false, and changes nothing, if it was booked
     /// before.
     pub fn fill(&mut self, instrument: &Instrument, fill: &Fill, mid: Option<FinePrice>) -> bool {

@@ -5,11 +5,12 @@
 //!
 //! Modules in reading order: [`input`] (everything that can wake it), [`output`] (everything it can
 //! ask for), [`config`], `desk` (one instrument), [`orders`], [`ledger`], [`risk`], [`snapshot`] (the
-//! only thing the outside may see of the inside).
+//! only thing the outside may see of the inside), [`carry`] (what outlives a session).
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::wildcard_enum_match_arm)]
 #![deny(clippy::float_arithmetic)]
 
+pub mod carry;
 pub mod config;
 mod desk;
 pub mod input;
@@ -20,6 +21,7 @@ pub mod output;
 pub mod risk;
 pub mod snapshot;
 
+pub use carry::Carry;
 pub use config::EngineConfig;
 pub use input::{Control, Input};
 pub use machine::Engine;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use market::{Nanos, Usd};
 use siphasher::sip::SipHasher13;
 
+use crate::carry::{CarriedLatches, Carry, Meanwhile};
 use crate::config::EngineConfig;
 use crate::desk::{Context, Desk, Standstills};
 use crate::input::{Control, Input};
@@ -208,8 +209,64 @@ impl Engine {
                 self.desks.iter_mut().for_each(Desk::stop_flattening);
                 "shutting down"
             }
+            Control::Restore(carry) => return self.restore(carry, out),
         };
         alert(out, AlertLevel::Info, AlertKind::Operator, format!("operator: {said}"));
+    }
+
+    /// Goes on where an earlier session stood, before anything of the account is known.
+    fn restore(&mut self, carry: &Carry, out: &mut Vec<Output>) {
+        if self.initial.is_some() || self.monitor.baselines().is_some() {
+            let message = String::from("too late to restore: the account is known already");
+            return alert(out, AlertLevel::Warning, AlertKind::Operator, message);
+        }
+        let kept = carry.latches;
+        self.latches.paused |= kept.paused;
+        self.latches.halted |= kept.halted;
+        self.latches.daily_loss |= kept.daily_loss;
+        self.latches.drawdown |= kept.drawdown;
+        self.breaker.restore(&carry.breaker);
+        if let Some(baselines) = &carry.baselines {
+            self.monitor.restore(baselines);
+        }
+        let mut books = 0;
+        for (index, desk) in self.desks.iter_mut().enumerate() {
+            // Cash belongs to the account: it is booked once, on the first desk.
+            let meanwhile = if index == 0 { carry.meanwhile } else { Meanwhile::default() };
+            let symbol = desk.instrument().symbol().to_owned();
+            let carried = carry.desks.iter().find(|carried| carried.symbol == symbol);
+            books += usize::from(carried.is_some_and(|carried| desk.restore(carried, meanwhile)));
+            self.monitor.transfer(desk.take_transfers());
+        }
+        let message = format!(
+            "restored from session {:08x} of {}: {books} of {} books, breaker {}{}",
+            carry.session,
+            carry.at,
+            self.desks.len(),
+            carry.breaker.state.name(),
+            if kept == CarriedLatches::default() { "" } else { ", and what was latched" },
+        );
+        alert(out, AlertLevel::Info, AlertKind::Operator, message);
+    }
+
+    /// What a restart must not forget, as of the last step. Allocates; call it when something may have
+    /// changed, not every step.
+    pub fn carry(&self) -> Option<Carry> {
+        let desks: Vec<_> = self.desks.iter().filter_map(Desk::carry).collect();
+        // Without the account there is nothing newer than what the session began with.
+        if desks.len() != self.desks.len() {
+            return None;
+        }
+        let Latches { paused, halted, daily_loss, drawdown, .. } = self.latches;
+        Some(Carry {
+            at: self.now,
+            session: self.session,
+            latches: CarriedLatches { paused, halted, daily_loss, drawdown },
+            baselines: self.monitor.baselines(),
+            breaker: self.breaker.carry(),
+            desks,
+            meanwhile: Meanwhile::default(),
+        })
     }
 
     fn configure(&mut self, config: &EngineConfig) {

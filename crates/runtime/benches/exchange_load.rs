@@ -2,12 +2,15 @@
 //! WS API, with the processor time and memory of the exchange's own process.
 //!
 //! `cargo bench -p runtime --bench exchange_load -- [--orders N] [--connections N] [--depth N]
-//! [--protocol rest|ws] [--state DIR] [--quiet-market] [--resting N] [--listen]`
+//! [--protocol rest|ws] [--state DIR] [--quiet-market] [--resting N] [--listen]
+//! [--core N]`
 //!
 //! The exchange runs as a child process: this binary again, with `--serve`. The client is one
 //! thread. An order counts twice, placed and canceled; `depth` of them are under way on each
 //! connection. `--resting` orders of the account stay in the book all the time, and with `--listen`
-//! a second thread reads its user events.
+//! a second thread reads its user events. `--core` pins the exchange to one core (`taskset`).
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -36,6 +39,7 @@ struct Options {
     quiet: bool,
     resting: usize,
     listen: bool,
+    core: Option<String>,
     serve: bool,
 }
 
@@ -49,6 +53,7 @@ fn options() -> Options {
         quiet: false,
         resting: 0,
         listen: false,
+        core: None,
         serve: false,
     };
     let mut arguments = std::env::args().skip(1);
@@ -63,6 +68,7 @@ fn options() -> Options {
             "--quiet-market" => options.quiet = true,
             "--resting" => options.resting = value().parse().expect("a number"),
             "--listen" => options.listen = true,
+            "--core" => options.core = Some(value()),
             "--serve" => options.serve = true,
             _ => {} // what `cargo bench` adds
         }
@@ -116,7 +122,15 @@ struct Server {
 
 impl Server {
     fn start(options: &Options) -> Self {
-        let mut command = Command::new(std::env::current_exe().expect("our own path"));
+        let own = std::env::current_exe().expect("our own path");
+        let mut command = match &options.core {
+            Some(core) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", core]).arg(own);
+                command
+            }
+            None => Command::new(own),
+        };
         command.arg("--serve").stdout(Stdio::piped());
         if let Some(folder) = &options.state {
             command.args(["--state", folder]);

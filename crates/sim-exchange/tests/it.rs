@@ -29,3 +29,6 @@ mod economics;
 
 #[path = "it/crowd.rs"]
 mod crowd;
+
+#[path = "it/reopen.rs"]
+mod reopen;

@@ -178,7 +178,7 @@ impl Feed {
         socket.unread_run = 0;
         let Some(kind) = kind else { return };
         socket.spoke(kind, now);
-        if socket.is_steady(now) {
+        if socket.proves_itself(now) {
             lane.backoff.succeed();
         }
         let count = &mut self.counts[kind as usize];

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use market::{Decimal, Position, Rate};
+use market::{Decimal, Nanos, Position, Rate};
 
-use super::{FEES_FAR_OFF, INSTRUMENT, Preflight, Question, Setting, State};
+use super::{FEES_FAR_OFF, Failure, INSTRUMENT, Preflight, Question, Setting, State};
+use crate::reaction::{Reaction, Verdict};
 use crate::replies::{
     AccountConfig, AccountReply, CommissionRate, ExchangeInfo, KeyRights, OrderReply, Owner,
-    PositionRow, SymbolConfig, SymbolStatus, TradingRule, VenueError, decode_fee_burn, one_way,
+    PositionRow, SymbolConfig, SymbolStatus, TradingRule, decode_fee_burn, decode_multi_assets,
+    decode_position_mode, one_way,
 };
 use crate::rest::MarginType;
 use crate::wire::DecodeError;
@@ -15,81 +17,106 @@ use crate::wire::DecodeError;
 /// Orders of others that are named.
 const NAMED_MAX: usize = 5;
 
-type Answer = Result<Vec<u8>, (u16, VenueError)>;
-
 impl Preflight {
-    pub(super) fn judge_clock(&mut self) {
-        let offset = self.clock.offset().unwrap_or(0);
-        let size = Duration::from_nanos(offset.unsigned_abs());
-        let found = match offset {
-            0.. => format!("{size:.1?} behind the venue's"),
-            _ => format!("{size:.1?} ahead of the venue's"),
-        };
-        let off = size > self.wanted.max_clock_offset;
-        let state = if off { State::Refused } else { State::Fine };
+    pub(super) fn judge_clock(&mut self, now: Nanos) {
         let remedy = "set the clock: `chronyc makestep`, or `timedatectl set-ntp true`";
-        self.note("clock", state, found, remedy);
+        let (Some(offset), Some(doubt)) = (self.clock.offset(), self.clock.uncertainty(now)) else {
+            let found = "it was set back while we asked".to_owned();
+            return self.note("clock", State::Refused, found, remedy);
+        };
+        let size = Duration::from_nanos(offset.unsigned_abs());
+        let side = if offset < 0 { "ahead of" } else { "behind" };
+        let found = format!("{size:.1?} {side} the venue's, give or take {doubt:.1?}");
+        if size > self.wanted.max_clock_offset {
+            self.note("clock", State::Refused, found, remedy);
+        } else if size + doubt > self.wanted.max_clock_offset {
+            let remedy = "the way to the venue is too slow to tell: look at the network";
+            self.note("clock", State::Warning, found, remedy);
+        } else {
+            self.note("clock", State::Fine, found, "");
+        }
     }
 
-    /// Judges an answer. Returns whether it makes sense to ask on.
-    pub(super) fn judge(&mut self, question: Question, answer: Answer) -> bool {
-        let body = match answer {
-            Ok(body) => body,
-            Err((status, error)) => return self.judge_error(question, status, &error),
-        };
+    /// Judges an answer.
+    pub(super) fn judge(&mut self, question: Question, body: &[u8]) {
         let judged = match question {
-            Question::Rules => self.judge_rules(&body),
-            Question::Account => self.judge_account(&body),
-            Question::Key => self.judge_key(&body),
-            Question::Symbol => self.judge_symbol(&body),
-            Question::Fees => self.judge_fees(&body),
-            Question::FeeBurn => self.judge_fee_burn(&body),
-            Question::Restrictions => self.judge_restrictions(&body),
-            Question::Assets => self.judge_assets(&body),
-            Question::Orders => self.judge_orders(&body),
-            Question::Position => self.judge_position(&body),
+            Question::Rules => self.judge_rules(body),
+            Question::Account => self.judge_account(body),
+            Question::PositionMode => decode_position_mode(body).map(|on| self.judge_mode(on)),
+            Question::AssetMode => decode_multi_assets(body).map(|on| self.judge_assets_mode(on)),
+            Question::Key => self.judge_key(body),
+            Question::Symbol => self.judge_symbol(body),
+            Question::Fees => self.judge_fees(body),
+            Question::FeeBurn => self.judge_fee_burn(body),
+            Question::Restrictions => self.judge_restrictions(body),
+            Question::Assets => self.judge_assets(body),
+            Question::Orders => self.judge_orders(body),
+            Question::Position => self.judge_position(body),
             Question::Apply(_) | Question::Time(_) | Question::Done => Ok(()),
         };
         if let Err(error) = judged {
             let remedy = "the venue speaks differently than expected: report it, with this text";
-            self.note(name(question), State::Refused, error.to_string(), remedy);
+            let state = if is_optional(question) { State::Warning } else { State::Refused };
+            self.note(name(question), state, error.to_string(), remedy);
         }
-        self.instrument.is_some()
     }
 
-    fn judge_error(&mut self, question: Question, status: u16, error: &VenueError) -> bool {
+    /// Judges that there is no answer. Returns whether it makes sense to ask on.
+    pub(super) fn judge_failure(&mut self, question: Question, failure: &Failure) -> bool {
+        let Failure { status, error, verdict } = failure;
         let code = error.code.map_or(String::new(), |code| format!(" ({code})"));
         let found = match error.message.is_empty() {
             true => format!("HTTP {status}{code}"),
             false => format!("{}{code}", error.message),
         };
-        let (state, remedy) = match error.code {
-            // Already as wanted.
-            Some(-4046 | -4059 | -4171) => return true,
-            Some(-2014 | -2015) => (
-                State::Refused,
-                "the key is not accepted: is it of this network (mainnet, demo), is our address on \
-                 its list, may it trade futures?",
+        if is_optional(question) {
+            let remedy = "could not be asked; make sure by hand";
+            self.note(name(question), State::Warning, found, remedy);
+            return true;
+        }
+        if let Question::Apply(setting) = question {
+            self.denied.push((setting, found));
+            return true;
+        }
+        let (what, remedy) = match (error.code, status) {
+            (Some(-1021), _) => (
+                "clock",
+                "our time is refused: set the clock (`chronyc makestep`, or `timedatectl set-ntp \
+                 true`), or widen exchange.recv_window on a slow line",
             ),
-            Some(-1022) => (State::Refused, "the secret does not belong to the key"),
-            Some(-1021) => (
-                State::Refused,
-                "our time is refused: set the clock, or widen exchange.recv_window on a slow line",
+            (Some(-1022), _) => (
+                "API key",
+                "the secret does not belong to the key: look for a mixed-up or cut-off secret",
             ),
-            _ if matches!(question, Question::Key | Question::FeeBurn | Question::Restrictions) => {
-                (State::Warning, "not known; make sure by hand")
-            }
-            _ if matches!(status, 418 | 429) => {
-                (State::Refused, "too many requests from this address: wait, then try again")
-            }
+            (Some(-1002 | -2014 | -2015 | -2017), _) | (None, 401) => (
+                "API key",
+                "the key is not accepted: is it whole, of this network (mainnet, demo and testnet \
+                 have keys of their own), allowed from our address, allowed to trade futures?",
+            ),
+            (_, 418 | 429) => return self.banned(found, verdict),
+            (_, 403) => ("venue", "the firewall of the venue turned us away: wait some minutes"),
+            (_, 451) => ("venue", "the venue does not serve the place that we ask from"),
+            (None, 0) => ("venue", "check network, exchange.proxy and exchange.network (base_url)"),
             _ => {
-                (State::Refused, "the venue refuses to answer: try again, look at its status page")
+                let remedy = "the venue does not answer this: try again, look at its status page";
+                self.note(name(question), State::Refused, found, remedy);
+                return !matches!(question, Question::Time(_));
             }
         };
-        self.note(name(question), state, found, remedy);
-        // Nothing signed will be answered.
-        !matches!(error.code, Some(-2014 | -2015 | -1022 | -1021) if question != Question::Key)
-            && (state == State::Warning || question != Question::Rules)
+        // Nothing that follows would be answered either.
+        self.note(what, State::Refused, found, remedy);
+        false
+    }
+
+    fn banned(&mut self, found: String, verdict: &Verdict) -> bool {
+        let remedy = match verdict.reaction {
+            Reaction::SlowDown { until } => {
+                format!("too many requests from this address: start again after {until}")
+            }
+            _ => "too many requests from this address: wait, then start again".to_owned(),
+        };
+        self.note("venue", State::Refused, found, &remedy);
+        false
     }
 
     fn judge_rules(&mut self, body: &[u8]) -> Result<(), DecodeError> {
@@ -105,18 +132,23 @@ impl Preflight {
             return Ok(());
         };
         let rules = &row.rules;
-        match &row.status {
-            SymbolStatus::Trading => {
-                let found = format!(
-                    "{symbol}, tick {}, step {}, at least {} {}",
-                    rules.tick, rules.step, rules.min_notional, rules.quote
-                );
-                self.note("contract", State::Fine, found, "");
-            }
-            SymbolStatus::Not(status) => {
-                let found = format!("{symbol} is {status}, not TRADING");
-                self.note("contract", State::Refused, found, "wait, or trade another contract");
-            }
+        let post_only = |tif: &String| tif == "GTX";
+        if let SymbolStatus::Not(status) = &row.status {
+            let found = format!("{symbol} is {status}, not TRADING");
+            self.note("contract", State::Refused, found, "wait, or trade another contract");
+        } else if !row.times_in_force.iter().any(post_only) {
+            let found = format!("{symbol} takes no post-only orders");
+            self.note("contract", State::Refused, found, "trade another contract");
+        } else {
+            let found = format!(
+                "{symbol}, tick {}, step {}, at least {} {}",
+                rules.tick, rules.step, rules.min_notional, rules.quote
+            );
+            let (state, remedy) = match row.contract.ends_with("PERPETUAL") {
+                true => (State::Fine, ""),
+                false => (State::Warning, "not a perpetual: it ends, and pays no funding"),
+            };
+            self.note("contract", state, found, remedy);
         }
         match row.instrument(INSTRUMENT) {
             Ok(instrument) => self.instrument = Some(instrument),
@@ -137,23 +169,52 @@ impl Preflight {
         } else {
             self.note("account", State::Fine, "may trade".to_owned(), "");
         }
+        if let Some(on) = account.dual_side {
+            self.judge_mode(on);
+        }
+        if let Some(on) = account.multi_assets {
+            self.judge_assets_mode(on);
+        }
+        Ok(())
+    }
+
+    fn judge_mode(&mut self, hedge: bool) {
+        self.hedge = Some(hedge);
         self.wrong.retain(|setting| *setting != Setting::Mode);
-        if account.dual_side == Some(true) {
+        if hedge {
             self.wrong.push(Setting::Mode);
-            let remedy = "switch to one-way mode in the venue's preferences (no position, no order), \
-                          or set exchange.apply_settings: true";
-            self.note("position mode", State::Refused, "hedge mode".to_owned(), remedy);
+            let remedy = self.by_hand(
+                Setting::Mode,
+                "switch to one-way mode in the venue's preferences (no position, no order)",
+            );
+            self.note("position mode", State::Refused, "hedge mode".to_owned(), &remedy);
         } else {
             self.note("position mode", State::Fine, "one-way".to_owned(), "");
         }
-        if account.multi_assets == Some(true) {
+    }
+
+    fn judge_assets_mode(&mut self, multi: bool) {
+        self.multi_assets = Some(multi);
+        if multi {
             let remedy = "switch to single-asset mode in the venue's preferences: the wallet that we \
                           watch is not what stands behind the position otherwise";
             self.note("margin assets", State::Refused, "multi-assets mode".to_owned(), remedy);
         } else {
             self.note("margin assets", State::Fine, "single-asset mode".to_owned(), "");
         }
-        Ok(())
+    }
+
+    /// What to do about a setting: by hand, or why we could not do it ourselves.
+    fn by_hand(&self, setting: Setting, remedy: &str) -> String {
+        let denied = self.denied.iter().find(|(which, _)| *which == setting);
+        match denied {
+            Some((_, why)) => format!("{remedy}; setting it was refused: {why}"),
+            None if self.applied => format!("{remedy}; setting it changed nothing"),
+            None if self.wanted.apply_settings => {
+                format!("{remedy}; it is set only when there is neither position nor order")
+            }
+            None => format!("{remedy}, or set exchange.apply_settings: true"),
+        }
     }
 
     fn judge_key(&mut self, body: &[u8]) -> Result<(), DecodeError> {
@@ -177,6 +238,9 @@ impl Preflight {
         } else if key.ip_restricted == Some(false) {
             let remedy = "restrict the key to the addresses of this machine";
             self.note("key rights", State::Warning, "usable from anywhere".to_owned(), remedy);
+        } else if key.transfers {
+            let remedy = "take the right to transfer from this key: trading does not need it";
+            self.note("key rights", State::Warning, "may move money".to_owned(), remedy);
         } else {
             self.note("key rights", State::Fine, "futures, restricted by address".to_owned(), "");
         }
@@ -188,14 +252,13 @@ impl Preflight {
         let row = rows.iter().find(|row| row.symbol == self.wanted.symbol);
         let (margin, leverage) = row.map_or((None, None), |row| (row.margin, row.leverage));
         self.wrong.retain(|setting| *setting == Setting::Mode);
-        let applies = "or set exchange.apply_settings: true (needs no position and no order)";
         if margin == Some(MarginType::Cross) {
             self.note("margin type", State::Fine, "cross".to_owned(), "");
         } else {
             self.wrong.push(Setting::Margin);
             let found = margin.map_or("not known", |_| "isolated").to_owned();
-            let remedy =
-                format!("set cross margin for {} at the venue, {applies}", self.wanted.symbol);
+            let remedy = format!("set cross margin for {} at the venue", self.wanted.symbol);
+            let remedy = self.by_hand(Setting::Margin, &remedy);
             self.note("margin type", State::Refused, found, &remedy);
         }
         let wanted = self.wanted.leverage;
@@ -206,7 +269,8 @@ impl Preflight {
             let found = leverage.map_or("not known".to_owned(), |leverage| {
                 format!("{leverage}x, configured is {wanted}x")
             });
-            let remedy = format!("set {wanted}x at the venue, or exchange.leverage, {applies}");
+            let remedy = format!("set {wanted}x at the venue, or correct exchange.leverage");
+            let remedy = self.by_hand(Setting::Leverage, &remedy);
             self.note("leverage", State::Refused, found, &remedy);
         }
         Ok(())
@@ -217,9 +281,9 @@ impl Preflight {
         let (maker, taker) = self.wanted.fees;
         let excess = |found: Rate, wanted: Rate| found.decimal().units() - wanted.decimal().units();
         let worse = excess(found.maker, maker).max(excess(found.taker, taker));
-        let text = format!("maker {}, taker {}", found.maker.decimal(), found.taker.decimal());
+        let text = format!("maker {}, taker {}", found.maker, found.taker);
         let (state, remedy) = if worse > FEES_FAR_OFF.decimal().units() {
-            (State::Refused, "far above exchange.fees: correct these, and reconsider the spread")
+            (State::Refused, "far above exchange.fees: correct these, and reconsider the spreads")
         } else if worse > 0 {
             (State::Warning, "above exchange.fees; the venue's are used")
         } else {
@@ -269,18 +333,25 @@ impl Preflight {
         }
         let Some(instrument) = &self.instrument else { return Ok(()) };
         let quote = instrument.rules().quote.clone();
-        let wallet = account.asset(&quote).map_or(Decimal::ZERO, |row| row.wallet);
-        let (state, remedy) = match wallet > Decimal::ZERO {
-            true => (State::Fine, String::new()),
-            false => (State::Refused, format!("transfer {quote} to the futures wallet")),
-        };
-        self.note("balance", state, format!("{wallet} {quote}"), &remedy);
+        let row = account.asset(&quote);
+        let wallet = row.map_or(Decimal::ZERO, |row| row.wallet);
+        let free = row.map_or(Decimal::ZERO, |row| row.available);
+        let found = format!("{wallet} {quote}, {free} of it free");
+        if wallet <= Decimal::ZERO {
+            let remedy = format!("transfer {quote} to the futures wallet");
+            self.note("balance", State::Refused, found, &remedy);
+        } else if free <= Decimal::ZERO {
+            let remedy = "all of it is bound: the venue will refuse new orders for lack of margin";
+            self.note("balance", State::Warning, found, remedy);
+        } else {
+            self.note("balance", State::Fine, found, "");
+        }
         Ok(())
     }
 
     fn judge_orders(&mut self, body: &[u8]) -> Result<(), DecodeError> {
         let orders = OrderReply::decode_list(body)?;
-        self.orders = orders.len();
+        self.orders = Some(orders.len());
         let (ours, others): (Vec<_>, Vec<_>) =
             orders.iter().partition(|order| matches!(order.owner, Owner::Ours(_)));
         let (state, found, remedy) = match (ours.len(), others.len()) {
@@ -288,13 +359,18 @@ impl Preflight {
             (count, 0) => (
                 State::Warning,
                 format!("{count} of an earlier session"),
-                "they are taken over and canceled",
+                "they will be canceled at the start",
             ),
             (count, foreign) => {
-                let names: Vec<String> =
-                    others.iter().take(NAMED_MAX).map(|o| o.venue_id.0.to_string()).collect();
+                let named = others.iter().take(NAMED_MAX).map(|order| order.venue_id.0.to_string());
+                let mut names: Vec<String> = named.collect();
+                if foreign > NAMED_MAX {
+                    names.push(format!("and {} more", foreign - NAMED_MAX));
+                }
                 let found = format!("{count} of ours, {foreign} of others: {}", names.join(", "));
-                (State::Warning, found, "orders of others are never touched; they are reported")
+                let remedy = "those of others are let be, but the dead-man's switch knows no owner: \
+                              should we fall silent, it cancels them too; trade them elsewhere";
+                (State::Warning, found, remedy)
             }
         };
         self.note("orders", state, found, remedy);
@@ -305,13 +381,11 @@ impl Preflight {
         let rows = PositionRow::decode_list(body)?;
         let Some(instrument) = &self.instrument else { return Ok(()) };
         let Some(row) = one_way(&rows, instrument.symbol()) else {
-            self.position = Position::new(1);
             let remedy = "close the hedge-mode positions";
             self.note("position", State::Refused, "hedge-mode positions".to_owned(), remedy);
             return Ok(());
         };
         let position = row.map_or(Ok(Position::ZERO), |row| row.position(instrument))?;
-        self.position = position;
         let size = instrument.qty_decimal(position.abs());
         let found =
             format!("{} {}", instrument.position_decimal(position), instrument.rules().base);
@@ -323,7 +397,27 @@ impl Preflight {
             (State::Warning, "it is taken over")
         };
         self.note("position", state, found, remedy);
+        self.position = Some(position);
         Ok(())
+    }
+}
+
+/// Whether trading may begin without the answer.
+fn is_optional(question: Question) -> bool {
+    match question {
+        Question::Key | Question::FeeBurn | Question::Restrictions => true,
+        Question::Time(_)
+        | Question::Rules
+        | Question::Account
+        | Question::PositionMode
+        | Question::AssetMode
+        | Question::Symbol
+        | Question::Fees
+        | Question::Assets
+        | Question::Orders
+        | Question::Position
+        | Question::Apply(_)
+        | Question::Done => false,
     }
 }
 
@@ -333,6 +427,8 @@ fn name(question: Question) -> &'static str {
         Question::Time(_) => "clock",
         Question::Rules => "contract",
         Question::Account => "account",
+        Question::PositionMode => "position mode",
+        Question::AssetMode => "margin assets",
         Question::Key => "withdrawals",
         Question::Symbol => "leverage",
         Question::Fees => "fees",

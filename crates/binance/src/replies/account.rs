@@ -368,6 +368,8 @@ pub struct KeyRights {
     pub futures: Option<bool>,
     /// It works from listed addresses only.
     pub ip_restricted: Option<bool>,
+    /// It may move money between wallets or accounts.
+    pub transfers: bool,
 }
 
 impl KeyRights {
@@ -382,6 +384,8 @@ impl KeyRights {
             withdrawals: root.bool("enableWithdrawals")?,
             futures: root.opt_bool("enableFutures")?,
             ip_restricted: root.opt_bool("ipRestrict")?,
+            transfers: root.opt_bool("enableInternalTransfer")?.unwrap_or(false)
+                || root.opt_bool("permitsUniversalTransfer")?.unwrap_or(false),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use ::market::venue::{ExpireReason, Fill, VenueReport};
 use ::market::{FinePrice, Instrument, Nanos, Position, Price, Qty, Side, Usd, VenueOrderId};
+use serde::Serialize;
 use serde_json::json;
 
 use super::account::Account;
@@ -16,6 +17,66 @@ use super::{AccountEvent, Machine, Standing};
 struct Execution<'a> {
     fill: &'a Fill,
     realized: Usd,
+}
+
+/// `ORDER_TRADE_UPDATE`, the event that is sent most: its fields are those of the wire.
+#[derive(Serialize)]
+#[expect(non_snake_case, reason = "names of the wire, where case tells fields apart")]
+struct OrderEvent<'a> {
+    e: &'static str,
+    T: u64,
+    E: u64,
+    o: OrderBody<'a>,
+}
+
+#[derive(Serialize)]
+#[expect(non_snake_case, reason = "names of the wire, where case tells fields apart")]
+struct OrderBody<'a> {
+    s: &'a str,
+    c: &'a str,
+    S: &'static str,
+    o: &'static str,
+    f: &'static str,
+    q: String,
+    p: String,
+    ap: String,
+    sp: &'static str,
+    x: &'a str,
+    X: &'static str,
+    i: i64,
+    l: String,
+    z: String,
+    L: String,
+    n: String,
+    N: &'a str,
+    T: u64,
+    t: i64,
+    b: String,
+    a: String,
+    m: bool,
+    R: bool,
+    wt: &'static str,
+    ot: &'static str,
+    ps: &'static str,
+    cp: bool,
+    rp: String,
+    pP: bool,
+    si: u8,
+    ss: u8,
+    V: &'static str,
+    pm: &'static str,
+    gtd: u64,
+    er: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    M: Option<String>,
+}
+
+/// A message as it is sent.
+fn wire_text(message: &impl Serialize) -> String {
+    match serde_json::to_string(message) {
+        Ok(text) => text,
+        Err(error) => unreachable!("fields with fixed names and plain values: {error}"),
+    }
 }
 
 impl Account {
@@ -242,7 +303,7 @@ impl Front {
             "L": instrument.price_text(fill.price), "l": instrument.qty_text(fill.qty),
             "t": self.trade_base + fill.trade_id.0, "i": id,
         });
-        self.push_user(event.account, "TRADE_LITE", message);
+        self.push_user(event.account, "TRADE_LITE", message.to_string());
     }
 
     fn order_event(
@@ -268,32 +329,51 @@ impl Front {
         let nothing = || "0".to_owned();
         let fill = execution.map(|execution| execution.fill);
         let millis = at.as_millis();
-        let mut body = json!({
-            "s": instrument.symbol(), "c": order.text, "S": side_text(order.side),
-            "o": order.kind, "f": order.tif, "q": instrument.qty_text(order.qty),
-            "p": order.price_text(instrument),
-            "ap": if order.filled.is_zero() { nothing() } else { order.average_text(instrument) },
-            "sp": "0", "x": what, "X": order.status, "i": order.id,
-            "l": fill.map_or_else(nothing, |fill| instrument.qty_text(fill.qty)),
-            "z": instrument.qty_text(order.filled),
-            "L": fill.map_or_else(nothing, |fill| instrument.price_text(fill.price)),
-            "n": fill.map_or_else(nothing, |fill| fill.fee.to_string()),
-            "N": instrument.rules().quote, "T": millis,
-            "t": fill.map_or(0, |fill| self.trade_base + fill.trade_id.0),
-            "b": open(Side::Buy).to_string(), "a": open(Side::Sell).to_string(),
-            "m": fill.is_some_and(|fill| fill.maker), "R": order.reduce_only,
-            "wt": "CONTRACT_PRICE", "ot": order.kind, "ps": "BOTH", "cp": false,
-            "rp": execution.map_or_else(nothing, |execution| execution.realized.to_string()),
-            "pP": false, "si": 0, "ss": 0, "V": order.stp, "pm": order.price_match,
-            "gtd": order.good_till, "er": reason,
-        });
-        if what == "AMENDMENT"
-            && let Some(id) = order.modify_id
-        {
-            body["M"] = id.to_string().into();
+        let modify_id = order.modify_id.filter(|_| what == "AMENDMENT");
+        let body = OrderBody {
+            s: instrument.symbol(),
+            c: &order.text,
+            S: side_text(order.side),
+            o: order.kind,
+            f: order.tif,
+            q: instrument.qty_text(order.qty),
+            p: order.price_text(instrument),
+            ap: if order.filled.is_zero() { nothing() } else { order.average_text(instrument) },
+            sp: "0",
+            x: what,
+            X: order.status,
+            i: order.id,
+            l: fill.map_or_else(nothing, |fill| instrument.qty_text(fill.qty)),
+            z: instrument.qty_text(order.filled),
+            L: fill.map_or_else(nothing, |fill| instrument.price_text(fill.price)),
+            n: fill.map_or_else(nothing, |fill| fill.fee.to_string()),
+            N: &instrument.rules().quote,
+            T: millis,
+            t: fill.map_or(0, |fill| self.trade_base + fill.trade_id.0),
+            b: open(Side::Buy).to_string(),
+            a: open(Side::Sell).to_string(),
+            m: fill.is_some_and(|fill| fill.maker),
+            R: order.reduce_only,
+            wt: "CONTRACT_PRICE",
+            ot: order.kind,
+            ps: "BOTH",
+            cp: false,
+            rp: execution.map_or_else(nothing, |execution| execution.realized.to_string()),
+            pP: false,
+            si: 0,
+            ss: 0,
+            V: order.stp,
+            pm: order.price_match,
+            gtd: order.good_till,
+            er: reason,
+            M: modify_id.map(|id| id.to_string()),
+        };
+        let event = OrderEvent { e: "ORDER_TRADE_UPDATE", T: millis, E: millis, o: body };
+        let text = wire_text(&event);
+        if fill.is_some() {
+            self.user_events.tell(who, &text);
         }
-        let message = json!({"e": "ORDER_TRADE_UPDATE", "T": millis, "E": millis, "o": body});
-        self.push_user(who, "ORDER_TRADE_UPDATE", message);
+        self.push_user(who, "ORDER_TRADE_UPDATE", text);
     }
 
     /// Cash that moved without a trade.
@@ -346,14 +426,14 @@ impl Front {
             body["S"] = rules.symbol.as_str().into();
         }
         let message = json!({"e": "ACCOUNT_UPDATE", "T": millis, "E": millis, "a": body});
-        self.push_user(event.account, "ACCOUNT_UPDATE", message);
+        self.push_user(event.account, "ACCOUNT_UPDATE", message.to_string());
     }
 
     /// The listen key of an account ends now; its sockets stay open and fall silent.
     pub(super) fn expire_listen_key(&mut self, who: usize, now: Nanos) {
         if let Some((key, _)) = self.accounts[who].listen_key.take() {
             let message = json!({"e": "listenKeyExpired", "E": now.as_millis(), "listenKey": key});
-            self.push_user(who, "listenKeyExpired", message);
+            self.push_user(who, "listenKeyExpired", message.to_string());
         }
     }
 

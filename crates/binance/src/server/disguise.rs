@@ -7,16 +7,8 @@ use serde_json::{Map, Value, json};
 use super::faults::{Dice, Faults};
 
 /// Names that are text whatever they look like.
-const TEXTS: [&str; 8] = [
-    "c",
-    "C",
-    "clientOrderId",
-    "origClientOrderId",
-    "id",
-    "listenKey",
-    "apiKey",
-    "tradeId",
-];
+const TEXTS: [&str; 8] =
+    ["c", "C", "clientOrderId", "origClientOrderId", "id", "listenKey", "apiKey", "tradeId"];
 
 /// Fields without which every message can still be understood.
 const OPTIONAL: [&str; 33] = [

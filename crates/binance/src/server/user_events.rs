@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use ::market::venue::VenueReport;
 use ::market::{Nanos, Usd};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::AccountEvent;
 use super::disguise::unknown_event;
@@ -27,7 +27,8 @@ impl UserEvents {
         self.held.front().map(|(due, _)| *due)
     }
 
-    fn tell(&mut self, who: usize, text: &str) {
+    /// Remembers an execution that is told.
+    pub(super) fn tell(&mut self, who: usize, text: &str) {
         if self.told.len() >= FILLS_MAX {
             self.told.pop_front();
         }
@@ -42,21 +43,20 @@ impl Front {
     }
 
     /// Sends an event to an account, or what the faults make of it.
-    pub(super) fn push_user(&mut self, who: usize, event: &'static str, mut message: Value) {
+    pub(super) fn push_user(&mut self, who: usize, event: &'static str, mut text: String) {
         if !self.hears(who) || self.dice.chance(self.faults.lose_user) {
             return;
         }
-        if self.faults.disguises() {
+        if self.faults.disguises()
+            && let Ok(mut message) = serde_json::from_str(&text)
+        {
             self.dice.disguise(&self.faults, &mut message);
+            text = message.to_string();
         }
         let topic = Topic::User(who);
         if self.dice.chance(self.faults.unknown_events) {
             let text = unknown_event(self.now).to_string();
             self.send_user(Push { topic, event: "NEW_KIND_OF_EVENT", text }, false);
-        }
-        let text = message.to_string();
-        if message["o"]["x"] == "TRADE" {
-            self.user_events.tell(who, &text);
         }
         let push = Push { topic, event, text };
         if self.dice.chance(self.faults.duplicate_user) {
@@ -160,7 +160,7 @@ impl Front {
         let event = json!({
             "e": "ACCOUNT_CONFIG_UPDATE", "T": millis, "E": millis, "ai": {"j": multi_assets},
         });
-        self.push_user(who, "ACCOUNT_CONFIG_UPDATE", event);
+        self.push_user(who, "ACCOUNT_CONFIG_UPDATE", event.to_string());
     }
 
     /// Notes a leverage and tells the account.
@@ -171,6 +171,6 @@ impl Front {
             "e": "ACCOUNT_CONFIG_UPDATE", "T": millis, "E": millis,
             "ac": {"s": symbol, "l": leverage},
         });
-        self.push_user(who, "ACCOUNT_CONFIG_UPDATE", event);
+        self.push_user(who, "ACCOUNT_CONFIG_UPDATE", event.to_string());
     }
 }

@@ -11,17 +11,31 @@ pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
-/// How a decimal is spelled: so many digits, and so many after the point.
+/// How a decimal in quotes is spelled: where its point is, where it ends.
 ///
 /// Numbers in a row are mostly spelled alike. Expecting the spelling of the one before takes the
 /// search for the end of a number out of the way of what follows it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spelling {
+    /// Digits before the point, 1 to 7 once it is known.
     whole: usize,
-    /// `None` without a point.
-    decimals: Option<usize>,
+    /// What follows them: the point, or the quote if there is none.
+    mark: u8,
+    /// Where the closing quote is.
+    end: usize,
+    /// Covers the digits before the point in the first block.
+    before: u64,
+    /// Covers the decimals in the block behind the point.
+    behind: u64,
+    /// What the first block of a short number is shifted by, so that its digits end where it does.
+    shift: u32,
+    /// What the digits of a short number are multiples of.
+    scale: u64,
 }
 
+/// What is looked at of a number at once: seven digits, the point, eight decimals, the quote, and a
+/// round number of bytes.
+const TEXT: usize = 32;
 /// Most decimals of a number: the units are 1e-8.
 const DECIMALS_MAX: usize = 8;
 /// Longest run of digits that cannot overflow.
@@ -49,12 +63,16 @@ impl<'a> Cursor<'a> {
         Some(*first)
     }
 
-    fn skip(&mut self, count: usize) -> Option<()> {
-        self.rest = self.rest.get(count..)?;
-        Some(())
+    /// Does something rare on a copy, so that the cursor itself can stay in registers.
+    #[inline(always)]
+    fn aside<T>(&mut self, rare: impl FnOnce(&mut Self) -> T) -> T {
+        let mut copy = *self;
+        let value = rare(&mut copy);
+        *self = copy;
+        value
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn white_space(&mut self) {
         while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
             self.rest = rest;
@@ -81,6 +99,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline(always)]
+    pub(crate) fn skip_text(&mut self, text: &str) -> bool {
+        match self.rest.strip_prefix(text.as_bytes()) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// The key of the next member and its colon, after `mark`: the opening brace, or the comma that
     /// follows a member. `Some(None)` at the closing brace.
     #[inline(always)]
@@ -88,7 +117,7 @@ impl<'a> Cursor<'a> {
         let (length, end) = match self.rest {
             [first, b'"', _, b'"', b':', ..] if *first == mark => (1, 5),
             [first, b'"', _, _, b'"', b':', ..] if *first == mark => (2, 6),
-            _ => return self.key_slowly(mark),
+            _ => return self.aside(|cursor| cursor.key_slowly(mark)),
         };
         let key = &self.rest[2..2 + length];
         if !key.iter().all(|byte| is_plain(*byte)) {
@@ -150,7 +179,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn integer(&mut self) -> Option<u64> {
         let (value, count) = match self.leading() {
             Some(found) => found,
-            None => self.digits(),
+            None => self.aside(Self::digits),
         };
         // No number has a leading zero but zero itself.
         let is_shortest = count == 1 || value >= *LEAST.get(count)?;
@@ -160,7 +189,7 @@ impl<'a> Cursor<'a> {
         (!matches!(self.peek(), Some(b'.' | b'e' | b'E'))).then_some(value)
     }
 
-    /// Up to 15 digits by two blocks, and how many; `None` when there may be more.
+    /// Digits by two blocks and what little may follow, and how many; `None` near the end.
     #[inline(always)]
     fn leading(&mut self) -> Option<(u64, usize)> {
         let (start, rest) = self.rest.split_first_chunk::<8>()?;
@@ -172,11 +201,16 @@ impl<'a> Cursor<'a> {
         }
         let more = Block::of(rest.first_chunk::<8>()?);
         let count = more.digits();
-        if count == 8 {
-            return None;
-        }
         self.rest = rest.get(count..)?;
-        Some((start.value(8) * SCALE[8 - count] + more.value(count), 8 + count))
+        let (mut value, mut count) =
+            (start.value(8) * SCALE[8 - count] + more.value(count), 8 + count);
+        while count >= 16 && count <= DIGITS_MAX {
+            let [byte @ b'0'..=b'9', rest @ ..] = self.rest else { break };
+            value = value.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+            count += 1;
+            self.rest = rest;
+        }
+        Some((value, count))
     }
 
     /// Digits one by one, and how many; the value is right when there are at most 19.
@@ -194,9 +228,22 @@ impl<'a> Cursor<'a> {
     /// A plain unsigned decimal in quotes, in units of 1e-8.
     #[inline(always)]
     pub(crate) fn quoted(&mut self) -> Option<u64> {
-        (self.next()? == b'"').then_some(())?;
-        let units = self.number(&mut Spelling::default())?;
-        (self.next()? == b'"').then_some(units)
+        let text = match self.rest.split_first_chunk::<{ TEXT + 1 }>() {
+            Some(([b'"', text @ ..], _)) => {
+                Spelling::of(text).and_then(|found| Some((found.end, found.read(text)?)))
+            }
+            _ => None,
+        };
+        match text {
+            Some((end, units)) => {
+                self.rest = self.rest.get(end + 2..)?;
+                Some(units)
+            }
+            None => self.aside(|cursor| {
+                (cursor.next()? == b'"').then_some(())?;
+                cursor.number_slowly()
+            }),
+        }
     }
 
     /// The same as a decimal, if it is not too large for one.
@@ -205,25 +252,24 @@ impl<'a> Cursor<'a> {
         i64::try_from(self.quoted()?).ok().map(Decimal::from_units)
     }
 
-    /// A plain unsigned decimal in units of 1e-8, up to its closing quote, which stays.
+    /// A plain unsigned decimal after its opening quote and with the closing one, in units of 1e-8.
     #[inline(always)]
     pub(crate) fn number(&mut self, expected: &mut Spelling) -> Option<u64> {
-        // Eight digits, the point, eight decimals and the quote: all there is to look at.
-        let Some(text) = self.rest.first_chunk::<18>() else { return self.number_slowly() };
-        if !expected.fits(text) {
-            match Spelling::of(text) {
-                Some(spelling) => *expected = spelling,
-                None => return self.number_slowly(),
-            }
-        }
-        let Spelling { whole, decimals } = *expected;
-        let units = Block::at(text, 0)?.value(whole) * SCALE[0];
-        let Some(decimals) = decimals else {
-            self.rest = self.rest.get(whole..)?;
-            return Some(units);
+        let Some(text) = self.rest.first_chunk::<TEXT>() else {
+            return self.aside(Self::number_slowly);
         };
-        self.rest = self.rest.get(whole + 1 + decimals..)?;
-        Some(units + Block::at(text, whole + 1)?.fraction(decimals))
+        let units = match expected.read(text) {
+            Some(units) => units,
+            None => match Spelling::of(text).and_then(|found| Some((found, found.read(text)?))) {
+                Some((found, units)) => {
+                    *expected = found;
+                    units
+                }
+                None => return self.aside(Self::number_slowly),
+            },
+        };
+        self.rest = self.rest.get(expected.end + 1..)?;
+        Some(units)
     }
 
     /// The same one by one: near the end of a frame, or longer.
@@ -233,13 +279,13 @@ impl<'a> Cursor<'a> {
         if count == 0 || count > DIGITS_MAX {
             return None;
         }
-        let units = whole.checked_mul(SCALE[0])?;
-        if self.peek()? != b'.' {
-            return Some(units);
+        let mut units = whole.checked_mul(SCALE[0])?;
+        if self.peek()? == b'.' {
+            self.next();
+            let (fraction, decimals) = self.digits();
+            units = units.checked_add(fraction * SCALE.get(decimals)?)?;
         }
-        self.next();
-        let (fraction, decimals) = self.digits();
-        units.checked_add(fraction * SCALE.get(decimals)?)
+        (self.next()? == b'"').then_some(units)
     }
 
     #[inline(always)]
@@ -264,36 +310,40 @@ impl<'a> Cursor<'a> {
 }
 
 impl Spelling {
-    /// Whether a text that begins with digits goes on like this up to its quote.
+    /// The number that a text begins with, in units of 1e-8, if it is spelled like this.
     #[inline(always)]
-    fn fits(self, text: &[u8; 18]) -> bool {
-        let is = |at: usize, byte: u8| text.get(at) == Some(&byte);
-        let digits_at = |at: usize, count| Block::at(text, at).is_some_and(|b| b.begins_with(count));
-        let Some(decimals) = self.decimals else {
-            return is(self.whole, b'"') && digits_at(0, self.whole) && self.whole > 0;
-        };
-        is(self.whole, b'.')
-            && is(self.whole + 1 + decimals, b'"')
-            && digits_at(0, self.whole)
-            && digits_at(self.whole + 1, decimals)
-    }
-
-    /// How a text is spelled: up to eight digits on both sides of the point.
-    #[inline(always)]
-    fn of(text: &[u8; 18]) -> Option<Self> {
-        let whole = Block::at(text, 0)?.digits();
-        if whole == 0 {
+    fn read(&self, text: &[u8; TEXT]) -> Option<u64> {
+        if text[self.whole % 8] != self.mark || text[self.end % TEXT] != b'"' {
             return None;
         }
-        match *text.get(whole)? {
-            b'"' => Some(Self { whole, decimals: None }),
-            b'.' => {
-                let decimals = Block::at(text, whole + 1)?.digits();
-                let is_all = *text.get(whole + 1 + decimals)? == b'"';
-                is_all.then_some(Self { whole, decimals: Some(decimals) })
-            }
-            _ => None,
+        // What is not a digit of this part becomes zero, which is one.
+        let whole = Block::at(text, 0).0 & self.before;
+        if self.end <= 8 {
+            // All in one block: close the gap that the point leaves.
+            let decimals = (Block::at(text, 0).0 >> 8) & !self.before;
+            let digits = (whole | decimals) << self.shift;
+            return (others(digits) == 0).then(|| eight(digits) * self.scale);
         }
+        let decimals = Block::at(text, self.whole + 1).0 & self.behind;
+        let whole = whole << (64 - 8 * self.whole as u32);
+        let units = || eight(whole) * SCALE[0] + eight(decimals);
+        ((others(whole) | others(decimals)) == 0).then(units)
+    }
+
+    /// How a text is spelled: up to seven digits before the point, up to eight behind it.
+    #[inline(always)]
+    fn of(text: &[u8; TEXT]) -> Option<Self> {
+        let whole = Block::at(text, 0).digits();
+        if whole == 0 || whole > 7 {
+            return None;
+        }
+        let mark = text[whole];
+        let decimals = if mark == b'.' { Block::at(text, whole + 1).digits() } else { 0 };
+        let end = whole + usize::from(mark == b'.') + decimals;
+        let first = |bytes: usize| !u64::MAX.unbounded_shl(8 * bytes as u32);
+        let shift = 64 - 8 * (whole + decimals).min(8) as u32;
+        let (before, behind) = (first(whole), first(decimals));
+        Some(Self { whole, mark, end, before, behind, shift, scale: SCALE[decimals] })
     }
 }
 
@@ -318,59 +368,42 @@ const fn all(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// Eight bytes as digits.
+/// Eight bytes as digits: the value of each byte that is one, nonsense for the others.
 #[derive(Clone, Copy)]
-struct Block {
-    /// The value of each byte that is a digit; nonsense for the others.
-    values: u64,
-}
+struct Block(u64);
 
 impl Block {
     #[inline(always)]
     fn of(bytes: &[u8; 8]) -> Self {
-        Self { values: u64::from_le_bytes(*bytes) ^ all(b'0') }
+        Self(u64::from_le_bytes(*bytes) ^ all(b'0'))
     }
 
+    /// The block at one of the first nine places of a text.
     #[inline(always)]
-    fn at(text: &[u8; 18], at: usize) -> Option<Self> {
-        text.get(at..)?.first_chunk::<8>().map(Self::of)
-    }
-
-    /// The highest bit of each byte that is no digit.
-    #[inline(always)]
-    fn others(self) -> u64 {
-        // Nine and less do not reach the highest bit by adding 0x76; the others do or have it.
-        (((self.values & all(0x7f)) + all(0x76)) | self.values) & all(0x80)
+    fn at(text: &[u8; TEXT], at: usize) -> Self {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&text[at % 16..at % 16 + 8]);
+        Self::of(&bytes)
     }
 
     /// Digits at the beginning.
     #[inline(always)]
     fn digits(self) -> usize {
-        (self.others().trailing_zeros() / 8) as usize
-    }
-
-    #[inline(always)]
-    fn begins_with(self, digits: usize) -> bool {
-        self.others() & first(digits) == 0
+        (others(self.0).trailing_zeros() / 8) as usize
     }
 
     /// The number that the first digits make.
     #[inline(always)]
     fn value(self, digits: usize) -> u64 {
-        eight(self.values.unbounded_shl(64 - 8 * digits as u32))
-    }
-
-    /// The first digits as those behind a point, in units of 1e-8.
-    #[inline(always)]
-    fn fraction(self, digits: usize) -> u64 {
-        eight(self.values & first(digits))
+        eight(self.0.unbounded_shl(64 - 8 * digits as u32))
     }
 }
 
-/// The first bytes of a block, 0 to 8.
+/// The highest bit of each byte that is not the value of a digit.
 #[inline(always)]
-fn first(bytes: usize) -> u64 {
-    !u64::MAX.unbounded_shl(8 * bytes as u32)
+fn others(values: u64) -> u64 {
+    // Nine and less do not reach the highest bit by adding 0x76; the others do or have it.
+    (((values & all(0x7f)) + all(0x76)) | values) & all(0x80)
 }
 
 /// The value of eight digits, the most significant in the lowest byte: pairs, then fours, then all,

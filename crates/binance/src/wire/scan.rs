@@ -32,7 +32,12 @@ pub(super) fn scan(
         stream = Some(cursor.text_body()?);
         cursor.skip_literal(b",\"data\":").then_some(())?;
     }
-    let payload = Payload::read(&mut cursor, listed, scratch)?;
+    let mut payload = Payload::default();
+    let mut key = cursor.key_after(b'{')?;
+    while let Some(name) = key {
+        payload.field(name, &mut cursor, listed, scratch)?;
+        key = cursor.key_after(b',')?;
+    }
     if stream.is_some() {
         cursor.expect(b'}')?;
     }
@@ -91,16 +96,6 @@ const EXECUTED: u32 = 1 << 19;
 const MAKER: u32 = 1 << 20;
 
 impl<'a> Payload<'a> {
-    fn read(cursor: &mut Cursor<'a>, listed: &'a [Listed], scratch: &mut Scratch) -> Option<Self> {
-        let mut payload = Self::default();
-        let mut key = cursor.key_after(b'{')?;
-        while let Some(name) = key {
-            payload.field(name, cursor, listed, scratch)?;
-            key = cursor.key_after(b',')?;
-        }
-        Some(payload)
-    }
-
     #[inline(always)]
     fn field(
         &mut self,
@@ -124,11 +119,11 @@ impl<'a> Payload<'a> {
             [b'p', b'u'] => (self.previous_id = cursor.integer()?, PREVIOUS_ID).1,
             [b't'] => (self.trade_id = cursor.integer()?, TRADE_ID).1,
             [b'b'] => match cursor.peek()? {
-                b'[' => (levels(cursor, self.listed?, &mut scratch.bids)?, BID_LEVELS).1,
+                b'[' => (*cursor = levels(*cursor, self.listed?, &mut scratch.bids)?, BID_LEVELS).1,
                 _ => (self.bid = cursor.quoted()?, BID).1,
             },
             [b'a'] => match cursor.peek()? {
-                b'[' => (levels(cursor, self.listed?, &mut scratch.asks)?, ASK_LEVELS).1,
+                b'[' => (*cursor = levels(*cursor, self.listed?, &mut scratch.asks)?, ASK_LEVELS).1,
                 b'"' => (self.ask = cursor.quoted()?, ASK).1,
                 _ => (self.agg_id = cursor.integer()?, AGG_ID).1,
             },
@@ -244,28 +239,24 @@ impl Listed {
     }
 }
 
-/// A list of `["price","qty"]` without any white space.
+/// A list of `["price","qty"]` without any white space; what follows it.
 #[inline(never)]
-fn levels(cursor: &mut Cursor<'_>, listed: &Listed, out: &mut Vec<Level>) -> Option<()> {
+fn levels<'a>(mut cursor: Cursor<'a>, listed: &Listed, out: &mut Vec<Level>) -> Option<Cursor<'a>> {
     out.clear();
-    // A copy of its own stays in registers.
-    let mut here = *cursor;
-    if !here.skip_literal(b"[]") {
-        let (mut price_spelling, mut qty_spelling) = (Spelling::default(), Spelling::default());
-        here.skip_literal(b"[[\"").then_some(())?;
-        loop {
-            let price = listed.price(here.number(&mut price_spelling)?)?;
-            here.skip_literal(b"\",\"").then_some(())?;
-            let qty = listed.qty(here.number(&mut qty_spelling)?)?;
-            out.push(Level { price, qty });
-            if !here.skip_literal(b"\"],[\"") {
-                here.skip_literal(b"\"]]").then_some(())?;
-                break;
-            }
+    if cursor.skip_literal(b"[]") {
+        return Some(cursor);
+    }
+    let (mut price_spelling, mut qty_spelling) = (Spelling::default(), Spelling::default());
+    cursor.skip_literal(b"[[\"").then_some(())?;
+    loop {
+        let price = listed.price(cursor.number(&mut price_spelling)?)?;
+        cursor.skip_literal(b",\"").then_some(())?;
+        let qty = listed.qty(cursor.number(&mut qty_spelling)?)?;
+        out.push(Level { price, qty });
+        if !cursor.skip_literal(b"],[\"") {
+            return cursor.skip_literal(b"]]").then_some(cursor);
         }
     }
-    *cursor = here;
-    Some(())
 }
 
 /// Multiples of a step, without dividing: the step's odd part has an inverse modulo 2^64, and a

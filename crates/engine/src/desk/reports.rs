@@ -8,6 +8,7 @@ use market::venue::{
 use market::{ClientOrderId, Nanos, Price, Qty, Usd};
 
 use super::{Context, Desk};
+use crate::carry::{CarriedDesk, Meanwhile};
 use crate::orders::{Event, Next, Order, State};
 use crate::output::{AlertKind, AlertLevel, Note};
 use crate::snapshot::Counters;
@@ -222,12 +223,17 @@ impl Desk {
 
         let order = fill.client_id.and_then(|client_id| self.orders.get_mut(client_id));
         let Some(order) = order else {
+            let earlier = fill.client_id.is_some_and(|id| id.session != ctx.session);
+            let (level, whose) = match earlier {
+                true => (AlertLevel::Info, "an order of an earlier session"),
+                false => (AlertLevel::Warning, "an order that is not ours"),
+            };
             let message = format!(
-                "{}: fill {} of an order that is not ours changed the position",
+                "{}: fill {} of {whose} changed the position",
                 self.config.instrument.symbol(),
                 fill.trade_id.0,
             );
-            ctx.alert(AlertLevel::Warning, AlertKind::ForeignOrder, message);
+            ctx.alert(level, AlertKind::ForeignOrder, message);
             return;
         };
         if order.booked.is_zero() {
@@ -474,6 +480,39 @@ impl Desk {
             self.wallet = None;
             self.account.doubt();
         }
+    }
+
+    /// Goes on where an earlier session stood. Returns false, and changes nothing, when that was another
+    /// instrument or the account is known already.
+    pub(crate) fn restore(&mut self, carried: &CarriedDesk, meanwhile: Meanwhile) -> bool {
+        let same = carried.symbol == self.config.instrument.symbol();
+        // Books that cannot be are worse than none.
+        let sound = carried.position.is_zero() == carried.cost.is_zero()
+            && carried.cost.raw().signum() == i128::from(carried.position.raw().signum());
+        if !same || !sound || self.opened {
+            return false;
+        }
+        self.ledger.resume(carried.position, carried.cost, carried.agreed, &carried.booked);
+        self.account.agreed = carried.agreed;
+        self.wallet = Some(carried.wallet);
+        (self.opened, self.drift) = (true, carried.drift);
+        self.ledger.funding(meanwhile.funding);
+        self.transfer(meanwhile.transfers);
+        true
+    }
+
+    /// What a restart must not forget; `None` before the account is known.
+    pub(crate) fn carry(&self) -> Option<CarriedDesk> {
+        let wallet = self.wallet.filter(|_| self.opened)?;
+        Some(CarriedDesk {
+            symbol: self.config.instrument.symbol().to_owned(),
+            position: self.ledger.position(),
+            cost: self.ledger.cost(),
+            agreed: self.account.agreed,
+            booked: self.ledger.booked_after(self.account.agreed),
+            wallet: wallet + self.ledger.cash(),
+            drift: self.drift,
+        })
     }
 
     /// Nonsense from the venue: count it, tell, and reconcile before quoting again.

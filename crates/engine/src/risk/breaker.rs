@@ -1,10 +1,12 @@
 //! The circuit breaker: closed, open, half-open.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use market::Nanos;
 use serde::{Deserialize, Serialize};
 
+use crate::carry::CarriedBreaker;
 use crate::config::BreakerConfig;
 
 /// Where the breaker stands.
@@ -38,7 +40,7 @@ pub struct Breaker {
     state: BreakerState,
     failures: u32,
     opened: u64,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     threshold: u32,
     timeout: Duration,
 }
@@ -50,7 +52,7 @@ impl Breaker {
             state: BreakerState::Closed,
             failures: 0,
             opened: 0,
-            reason: "",
+            reason: Cow::Borrowed(""),
             threshold: config.threshold,
             timeout: config.timeout,
         }
@@ -59,6 +61,23 @@ impl Breaker {
     /// New threshold and time-out; the state stays.
     pub fn configure(&mut self, config: &BreakerConfig) {
         (self.threshold, self.timeout) = (config.threshold, config.timeout);
+    }
+
+    /// What a restart must not forget.
+    pub fn carry(&self) -> CarriedBreaker {
+        CarriedBreaker {
+            state: self.state,
+            failures: self.failures,
+            opened: self.opened,
+            reason: self.reason.clone().into_owned(),
+        }
+    }
+
+    /// Goes on where an earlier session stood.
+    pub fn restore(&mut self, carried: &CarriedBreaker) {
+        (self.state, self.failures, self.opened) =
+            (carried.state, carried.failures, carried.opened);
+        self.reason = Cow::Owned(carried.reason.clone());
     }
 
     /// Where it stands.
@@ -82,8 +101,8 @@ impl Breaker {
     }
 
     /// Why it opened last; empty if never.
-    pub fn reason(&self) -> &'static str {
-        self.reason
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// Whether trading must stop.
@@ -127,7 +146,7 @@ impl Breaker {
         if !self.is_open() {
             self.opened += 1;
         }
-        self.reason = reason;
+        self.reason = Cow::Borrowed(reason);
         self.state = BreakerState::Open { until: now + self.timeout };
     }
 

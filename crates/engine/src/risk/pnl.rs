@@ -2,6 +2,7 @@
 
 use market::{Nanos, Rate, Usd};
 
+use crate::carry::Baselines;
 use crate::config::LossLimits;
 
 /// Which loss limit is breached.
@@ -40,6 +41,19 @@ impl PnlMonitor {
             peak: Usd::ZERO,
             worst: Rate::ZERO,
         }
+    }
+
+    /// What a restart must not forget; `None` before anything was observed.
+    pub fn baselines(&self) -> Option<Baselines> {
+        let Self { day, day_start, equity, peak, worst, .. } = *self;
+        self.started.then_some(Baselines { day, day_start, equity, peak, worst })
+    }
+
+    /// Goes on where an earlier session stood: what has been lost stays lost.
+    pub fn restore(&mut self, baselines: &Baselines) {
+        let Baselines { day, day_start, equity, peak, worst } = *baselines;
+        (self.started, self.day, self.day_start) = (true, day, day_start);
+        (self.equity, self.peak, self.worst) = (equity, peak, worst);
     }
 
     /// New limits; what has been lost stays lost.

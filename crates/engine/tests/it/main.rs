@@ -1,6 +1,7 @@
 //! The engine through its public surface.
 
 mod breaker;
+mod carry;
 mod converge;
 mod edges;
 mod flow;

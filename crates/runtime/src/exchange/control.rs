@@ -15,8 +15,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
+use super::handle::{Handle, Job};
 use super::http;
-use super::hub::{Handle, Job};
 
 pub(super) async fn run(
     listener: TcpListener,
@@ -35,10 +35,10 @@ async fn show(State(handle): State<Arc<Handle>>) -> Response {
 }
 
 async fn replace(State(handle): State<Arc<Handle>>, Json(wanted): Json<Faults>) -> Response {
-    faults(&handle, Some(wanted)).await
+    faults(&handle, Some(Box::new(wanted))).await
 }
 
-async fn faults(handle: &Handle, wanted: Option<Faults>) -> Response {
+async fn faults(handle: &Handle, wanted: Option<Box<Faults>>) -> Response {
     let (sender, receiver) = oneshot::channel();
     handle.insist(Job::Faults(wanted, sender)).await;
     match receiver.await {

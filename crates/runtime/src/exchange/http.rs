@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
-use super::hub::{Handle, Job, Owned};
+use super::handle::{Handle, Job, Owned};
 use super::socket;
 
 /// Largest request body.

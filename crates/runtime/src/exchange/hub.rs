@@ -6,29 +6,26 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use binance::server::streams::{self, check_count};
-use binance::server::{
-    Action, Control, Faults, Front, Push, Reply, Request, Route, Session, Topic,
-};
+use binance::server::{Control, Faults, Front, Push, Reply, Request, Route, Session, Topic};
 use market::{MarketEvent, Nanos};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::ExchangeConfig;
+use super::handle::{Edge, Handle, Job, Outbox, Purpose};
 use super::host::Host;
 use super::store::{Folder, StateError, Store};
 use crate::clock;
 
 /// Requests that may wait for the machine.
 const QUEUE: usize = 8_192;
-/// Messages that may wait for a slow reader before its connection is cut.
-const SLOW_READER: usize = 4_096;
 /// Requests worked off together: enough to share one write, few enough that the first does not wait
 /// long for its answer.
 const BATCH: usize = 128;
@@ -36,113 +33,6 @@ const BATCH: usize = 128;
 const NAP: Duration = Duration::from_millis(20);
 /// Simulated time per step while history is made up.
 const WARM_STEP: Duration = Duration::from_millis(50);
-
-/// A request that owns its text.
-pub(super) struct Owned {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) body: String,
-    pub(super) api_key: Option<String>,
-    pub(super) ip: IpAddr,
-}
-
-/// What a WebSocket is for.
-pub(super) enum Purpose {
-    /// Streams.
-    Streams {
-        route: Route,
-        combined: bool,
-        /// Stream names and listen keys, with the events wanted of the latter.
-        names: Vec<(String, Option<Vec<String>>)>,
-    },
-    /// The WS API.
-    Api { shows_limits: bool },
-}
-
-/// What goes out on a WebSocket.
-pub(super) type Outbox = mpsc::Sender<Utf8Bytes>;
-/// The other end of an [`Outbox`].
-pub(super) type Inbox = mpsc::Receiver<Utf8Bytes>;
-
-/// What the thread is asked to do.
-pub(super) enum Job {
-    Rest(Box<Owned>, oneshot::Sender<Reply>),
-    Open { id: u64, ip: IpAddr, purpose: Purpose, outbox: Outbox },
-    Text { id: u64, text: String },
-    Close { id: u64 },
-    Faults(Option<Faults>, oneshot::Sender<Faults>),
-    Act(Action, oneshot::Sender<Result<(), String>>),
-    Stop,
-}
-
-/// The way to the thread.
-pub(super) struct Handle {
-    jobs: SyncSender<Job>,
-    ids: AtomicU64,
-    alive: watch::Receiver<bool>,
-    /// Counts up when every connection is to be cut.
-    pub(super) cut: watch::Receiver<u64>,
-    pub(super) edge: watch::Receiver<Edge>,
-    pub(super) ping_every: Duration,
-}
-
-/// What goes wrong where sockets are, not behind them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Edge {
-    pub(super) refuse_sockets: bool,
-    pub(super) half_open: bool,
-    /// WebSockets are closed when they get this old.
-    pub(super) life: Duration,
-}
-
-impl Edge {
-    fn new(faults: &Faults) -> Self {
-        Self {
-            refuse_sockets: faults.refuse_sockets,
-            half_open: faults.half_open,
-            life: faults.connection_life(),
-        }
-    }
-}
-
-impl Handle {
-    /// Sends a job; gives it back when the queue is full or the thread is gone.
-    pub(super) fn send(&self, job: Job) -> Result<(), Job> {
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
-        })
-    }
-
-    /// Sends a job that must not be lost; waits while the queue is full.
-    pub(super) async fn insist(&self, mut job: Job) {
-        while let Err(back) = self.send(job) {
-            if !*self.alive.borrow() {
-                return;
-            }
-            job = back;
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    /// A name for a connection.
-    pub(super) fn next_id(&self) -> u64 {
-        self.ids.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Done when the thread has ended.
-    pub(super) async fn stopped(&self) {
-        let mut alive = self.alive.clone();
-        // An error means that the thread is gone.
-        let _ = alive.wait_for(|alive| !alive).await;
-    }
-
-    /// Tells the thread to end.
-    pub(super) fn stop(&self) {
-        // A thread that is gone needs not be told; a full queue is drained within the grace time.
-        let _ = self.jobs.send(Job::Stop);
-    }
-}
 
 /// An exchange that is about to open.
 pub(super) struct Opening {
@@ -398,7 +288,7 @@ impl Hub {
             Job::Faults(faults, answer) => {
                 if let Some(faults) = faults {
                     self.edge.send_replace(Edge::new(&faults));
-                    self.front.set_faults(faults);
+                    self.front.set_faults(*faults);
                 }
                 self.out.push(Out::Faults(answer, self.front.faults().clone()));
             }
@@ -587,9 +477,4 @@ impl Hub {
 pub(super) fn skewed(now: Nanos, skew_ms: i64) -> Nanos {
     let span = Duration::from_millis(skew_ms.unsigned_abs());
     if skew_ms < 0 { now - span } else { now + span }
-}
-
-/// A queue for one connection's messages.
-pub(super) fn outbox() -> (Outbox, Inbox) {
-    mpsc::channel(SLOW_READER)
 }

@@ -5,10 +5,11 @@
 //! answer; a full queue is answered as an overloaded venue would.
 //!
 //! Modules in reading order: this one (configuration, start and end), `host` (the machine as the
-//! protocol wants it), `store` (accounts on disk), `hub` (the thread), `http` (connections and requests), `socket`
-//! (WebSockets), `control` (faults from outside), `tls`.
+//! protocol wants it), `store` (accounts on disk), `hub` (the thread), `handle` (the way to it),
+//! `http` (connections and requests), `socket` (WebSockets), `control` (faults from outside), `tls`.
 
 mod control;
+mod handle;
 mod host;
 mod http;
 mod hub;
@@ -190,18 +191,20 @@ pub enum ExchangeError {
     Stopped,
 }
 
-/// Sockets that listen, before anything else starts.
+/// Sockets that listen and an exchange that is about to open, before anybody is served.
 pub struct Listeners {
     main: TcpListener,
     control: Option<TcpListener>,
     tls: Option<TlsAcceptor>,
+    opening: Opening,
 }
 
 impl Listeners {
-    /// Binds what the configuration names, and reads its certificate.
+    /// Binds what the configuration names, reads its certificate, its recordings and what its
+    /// accounts had. Whatever is wrong with them shows here.
     ///
     /// # Errors
-    /// [`ExchangeError::Bind`] or [`ExchangeError::Tls`].
+    /// [`ExchangeError`]: what is wrong with the configuration.
     pub async fn bind(config: &ExchangeConfig) -> Result<Self, ExchangeError> {
         let tls = match &config.tls {
             Some((cert, key)) => Some(tls::acceptor(cert, key)?),
@@ -211,7 +214,8 @@ impl Listeners {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        Ok(Self { main: bind(config.listen).await?, control, tls })
+        let main = bind(config.listen).await?;
+        Ok(Self { main, control, tls, opening: opening(config)? })
     }
 
     /// Where requests and sockets go.
@@ -233,13 +237,13 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ExchangeError> {
 /// Serves until `shutdown` is done.
 ///
 /// # Errors
-/// [`ExchangeError`]: what is wrong with the configuration, or that the machine stopped.
+/// [`ExchangeError`]: that what happens cannot be kept, or that the machine stopped.
 pub async fn serve(
     config: ExchangeConfig,
     listeners: Listeners,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ExchangeError> {
-    let (handle, thread) = hub::start(opening(&config)?, &config)?;
+    let (handle, thread) = hub::start(listeners.opening, &config)?;
     let (stop, stopping) = watch::channel(false);
     let handle = Arc::new(handle);
     let main = http::run(listeners.main, listeners.tls, Arc::clone(&handle), stopping.clone());

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use binance::server::Route;
 use binance::server::params::decode;
+use futures_util::SinkExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::hub::{self, Edge, Handle, Inbox, Job, Purpose};
+use super::handle::{self, Edge, Handle, Inbox, Job, Purpose};
 
 /// Messages a client may send per second, control frames included.
 const INCOMING_MAX: u32 = 10;
@@ -18,6 +19,10 @@ const INCOMING_MAX: u32 = 10;
 const CODE_POLICY: u16 = 1_008;
 /// Going away.
 const CODE_AWAY: u16 = 1_001;
+/// Messages that leave together when they wait together.
+const BATCH: usize = 64;
+/// A peer that takes nothing for this long is cut off.
+const STUCK_MAX: Duration = Duration::from_secs(30);
 /// A half-open socket is held open this long at most.
 const HALF_OPEN_MAX: Duration = Duration::from_secs(3_600);
 
@@ -72,7 +77,7 @@ pub(super) async fn serve(
     handle: Arc<Handle>,
 ) {
     let id = handle.next_id();
-    let (outbox, mut messages) = hub::outbox();
+    let (outbox, mut messages) = handle::outbox();
     let streams = matches!(purpose, Purpose::Streams { .. });
     let mut cut = handle.cut.clone();
     cut.mark_unchanged();
@@ -80,6 +85,7 @@ pub(super) async fn serve(
     let mut ping = tokio::time::interval_at(Instant::now() + handle.ping_every, handle.ping_every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut window = (Instant::now(), 0_u32);
+    let mut batch = Vec::with_capacity(BATCH);
     let (opened, mut edge) = (Instant::now(), handle.edge.clone());
     loop {
         let Edge { half_open, life, .. } = *edge.borrow_and_update();
@@ -94,15 +100,12 @@ pub(super) async fn serve(
                 close(&mut socket, CODE_AWAY, "Connection lifetime reached").await;
                 break;
             }
-            message = messages.recv() => match message {
-                Some(text) => {
-                    if socket.send(Message::Text(text)).await.is_err() {
-                        break;
-                    }
+            count = messages.recv_many(&mut batch, BATCH) => {
+                // None: the hub has dropped us, as a slow reader or for a fault.
+                if count == 0 || !send_all(&mut socket, &mut batch).await {
+                    break;
                 }
-                // The hub has dropped us: a slow reader, or a fault.
-                None => break,
-            },
+            }
             _ = ping.tick() => {
                 let stamp = crate::clock::now().as_millis().to_string();
                 if socket.send(Message::Ping(stamp.into())).await.is_err() {
@@ -123,6 +126,18 @@ pub(super) async fn serve(
         }
     }
     handle.insist(Job::Close { id }).await;
+}
+
+/// Sends messages with as few writes as possible; false when the connection is over, or the peer
+/// has not read for long.
+async fn send_all(socket: &mut WebSocket, batch: &mut Vec<Utf8Bytes>) -> bool {
+    let sending = async {
+        for text in batch.drain(..) {
+            socket.feed(Message::Text(text)).await?;
+        }
+        socket.flush().await
+    };
+    matches!(tokio::time::timeout(STUCK_MAX, sending).await, Ok(Ok(())))
 }
 
 async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {

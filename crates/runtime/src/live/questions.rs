@@ -37,6 +37,7 @@ pub fn preflight(
                 Host::Rest => &endpoints.rest,
                 Host::Permissions => endpoints.permissions.as_ref().unwrap_or(&endpoints.rest),
             };
+            tokio::time::sleep(preflight.pause()).await;
             let sent = clock::now();
             let request = request
                 .http(Some(credentials), preflight.stamp(sent, window))

@@ -75,6 +75,7 @@ pub(super) struct Socket {
     /// Last sign of life of any sort.
     heard: Nanos,
     first_message: Option<Nanos>,
+    proven: bool,
     last_messages: [Option<Nanos>; Kind::ALL.len()],
     /// Frames in a row that could not be read.
     pub(super) unread_run: u32,
@@ -107,6 +108,7 @@ impl Socket {
             opened: None,
             heard: now,
             first_message: None,
+            proven: false,
             last_messages: [None; Kind::ALL.len()],
             unread_run: 0,
             pardon: Nanos::ZERO,
@@ -160,8 +162,12 @@ impl Socket {
         })
     }
 
-    pub(super) fn is_steady(&self, now: Nanos) -> bool {
-        self.first_message.is_some_and(|at| now.since(at) >= STEADY)
+    /// Whether it has delivered for a while now; said once, so that an old socket does not vouch
+    /// for attempts to replace it.
+    pub(super) fn proves_itself(&mut self, now: Nanos) -> bool {
+        let proves = !self.proven && self.first_message.is_some_and(|at| now.since(at) >= STEADY);
+        self.proven |= proves;
+        proves
     }
 
     /// When it is to be replaced; the venue closes it a day after its opening.

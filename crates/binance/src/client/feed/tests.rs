@@ -105,6 +105,7 @@ struct Rig {
     /// Sockets that the feed has and has not closed.
     peers: BTreeMap<SocketId, Peer>,
     opens: Vec<(Nanos, SocketId)>,
+    handshakes: Vec<(Nanos, SocketId)>,
     closes: Vec<(Nanos, SocketId)>,
     audit: Audit,
     logs: Vec<(Nanos, Log)>,
@@ -127,6 +128,7 @@ impl Rig {
             names: 0,
             peers: BTreeMap::new(),
             opens: Vec::new(),
+            handshakes: Vec::new(),
             closes: Vec::new(),
             audit: Audit::default(),
             logs: Vec::new(),
@@ -192,6 +194,7 @@ impl Rig {
 
     fn open(&mut self, id: SocketId) {
         self.peers.get_mut(&id).unwrap().open = true;
+        self.handshakes.push((self.now, id));
         self.run(|feed, io| feed.opened(io, id));
     }
 

@@ -18,7 +18,8 @@ pub(super) fn scan(frame: &[u8]) -> Option<OrderUpdate> {
         cursor.text_body()?;
         cursor.skip_literal(b",\"data\":").then_some(())?;
     }
-    let (event_time, fields) = envelope(&mut cursor)?;
+    let mut fields = Fields::default();
+    let event_time = envelope(&mut cursor, &mut fields)?;
     if wrapped {
         cursor.expect(b'}')?;
     }
@@ -29,18 +30,22 @@ pub(super) fn scan(frame: &[u8]) -> Option<OrderUpdate> {
     fields.build(event_time)
 }
 
-/// The event: when it was sent, if it says so, and the order.
-fn envelope<'a>(cursor: &mut Cursor<'a>) -> Option<(Option<u64>, Fields<'a>)> {
-    let (mut named, mut event_time, mut order) = (false, None, None);
+/// The event: reads the order, and tells when it was sent if the event says so.
+#[inline(always)]
+fn envelope<'a>(cursor: &mut Cursor<'a>, order: &mut Fields<'a>) -> Option<Option<u64>> {
+    let (mut named, mut ordered, mut event_time) = (false, false, None);
     let mut key = cursor.key_after(b'{')?;
     while let Some(name) = key {
         let again = match name {
             [b'e'] => {
-                (cursor.text()? == b"ORDER_TRADE_UPDATE").then_some(())?;
+                cursor.skip_literal(b"\"ORDER_TRADE_UPDATE\"").then_some(())?;
                 std::mem::replace(&mut named, true)
             }
             [b'E'] => event_time.replace(cursor.integer()?).is_some(),
-            [b'o'] => order.replace(Fields::read(cursor)?).is_some(),
+            [b'o'] => {
+                *cursor = order.read(*cursor)?;
+                std::mem::replace(&mut ordered, true)
+            }
             b"data" => true,
             _ => {
                 cursor.skip_scalar()?;
@@ -52,7 +57,7 @@ fn envelope<'a>(cursor: &mut Cursor<'a>) -> Option<(Option<u64>, Fields<'a>)> {
         }
         key = cursor.key_after(b',')?;
     }
-    named.then_some((event_time, order?))
+    (named && ordered).then_some(event_time)
 }
 
 /// The fields of `o` that are read, by the kind of their values.
@@ -60,9 +65,9 @@ fn envelope<'a>(cursor: &mut Cursor<'a>) -> Option<(Option<u64>, Fields<'a>)> {
 struct Fields<'a> {
     /// One bit per field: was it there? Twice is for the general parser.
     seen: u32,
-    texts: [&'a [u8]; 16],
-    decimals: [Decimal; 8],
-    integers: [u64; 4],
+    texts: [&'a str; 9],
+    decimals: [Decimal; 7],
+    integers: [u64; 3],
     booleans: [bool; 2],
 }
 
@@ -153,77 +158,177 @@ const NEEDED: u32 = Place::Text(SYMBOL).bit()
     | Place::Integer(TIME).bit();
 
 impl<'a> Fields<'a> {
-    fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
-        let mut fields = Self::default();
-        // A copy of its own stays in registers.
-        let mut here = *cursor;
+    /// Reads the order; what follows it.
+    #[inline(never)]
+    fn read(&mut self, mut here: Cursor<'a>) -> Option<Cursor<'a>> {
         let mut key = here.key_after(b'{')?;
         while let Some(name) = key {
             let place = Place::of(name);
             match place {
-                Place::Text(at) => fields.texts[usize::from(at)] = here.text()?,
-                Place::Decimal(at) => fields.decimals[usize::from(at)] = decimal(&mut here, at)?,
-                Place::Integer(at) => fields.integers[usize::from(at)] = here.integer()?,
-                Place::Boolean(at) => fields.booleans[usize::from(at)] = here.boolean()?,
+                Place::Text(at) => self.texts[usize::from(at)] = word(&mut here)?,
+                Place::Decimal(at) => {
+                    self.decimals[usize::from(at)] =
+                        decimal(&mut here, at, &mut Spelling::default())?;
+                }
+                Place::Integer(at) => self.integers[usize::from(at)] = here.integer()?,
+                Place::Boolean(at) => self.booleans[usize::from(at)] = here.boolean()?,
                 Place::Unread => here.skip_scalar()?,
             }
-            if fields.seen & place.bit() != 0 {
-                return None;
-            }
-            fields.seen |= place.bit();
+            self.see(place)?;
+            here = self.read_usual(here)?;
             key = here.key_after(b',')?;
         }
-        *cursor = here;
-        Some(fields)
+        Some(here)
+    }
+
+    /// Reads on as long as members come in the order that the venue sends today, words being those
+    /// it mostly says. All of that is only expected, never relied upon: what is not there is passed
+    /// over, and the rest is found by its name.
+    #[inline(always)]
+    fn read_usual(&mut self, mut here: Cursor<'a>) -> Option<Cursor<'a>> {
+        // Prices are spelled alike, and so are quantities.
+        let (mut price, mut qty) = (Spelling::default(), Spelling::default());
+        macro_rules! words {
+            ($($start:literal => $at:ident: $($word:literal)*;)*) => {$(
+                if here.skip_literal($start) {
+                    self.texts[usize::from($at)] = match () {
+                        $(() if here.skip_text(concat!("\"", $word, "\"")) => $word,)*
+                        () => word(&mut here)?,
+                    };
+                    self.see(Place::Text($at))?;
+                }
+            )*};
+        }
+        macro_rules! decimals {
+            ($($start:literal => $at:ident $spelling:expr;)*) => {$(
+                if here.skip_literal($start) {
+                    self.decimals[usize::from($at)] = decimal(&mut here, $at, $spelling)?;
+                    self.see(Place::Decimal($at))?;
+                }
+            )*};
+        }
+        macro_rules! integers {
+            ($($start:literal => $at:ident;)*) => {$(
+                if here.skip_literal($start) {
+                    self.integers[usize::from($at)] = here.integer()?;
+                    self.see(Place::Integer($at))?;
+                }
+            )*};
+        }
+        macro_rules! booleans {
+            ($($start:literal => $at:ident;)*) => {$(
+                if here.skip_literal($start) {
+                    self.booleans[usize::from($at)] = here.boolean()?;
+                    self.see(Place::Boolean($at))?;
+                }
+            )*};
+        }
+        macro_rules! unread {
+            ($($start:literal: $($value:literal)*;)*) => {$(
+                if here.skip_literal($start) $(&& !here.skip_literal($value))* {
+                    here.skip_scalar()?;
+                }
+            )*};
+        }
+        words! {
+            b",\"c\":" => CLIENT_ID: ;
+            b",\"S\":" => SIDE: "BUY" "SELL";
+            b",\"o\":" => KIND: "LIMIT" "MARKET";
+            b",\"f\":" => TIF: "GTX" "GTC" "IOC";
+        }
+        decimals! { b",\"q\":" => QTY &mut qty; b",\"p\":" => PRICE &mut price; }
+        unread! { b",\"ap\":": b"\"0\""; b",\"sp\":": b"\"0\""; }
+        words! {
+            b",\"x\":" => EXECUTION: "TRADE" "NEW" "CANCELED" "AMENDMENT";
+            b",\"X\":" => STATUS: "NEW" "FILLED" "PARTIALLY_FILLED" "CANCELED";
+        }
+        integers! { b",\"i\":" => ID; }
+        decimals! {
+            b",\"l\":" => LAST_QTY &mut qty;
+            b",\"z\":" => FILLED &mut qty;
+            b",\"L\":" => LAST_PRICE &mut price;
+            b",\"n\":" => FEE &mut Spelling::default();
+        }
+        words! { b",\"N\":" => FEE_ASSET: "USDC" "USDT"; }
+        integers! { b",\"T\":" => TIME; b",\"t\":" => TRADE_ID; }
+        unread! { b",\"b\":": b"\"0\""; b",\"a\":": b"\"0\""; }
+        booleans! { b",\"m\":" => MAKER; b",\"R\":" => REDUCE_ONLY; }
+        unread! {
+            b",\"wt\":": b"\"CONTRACT_PRICE\"";
+            b",\"ot\":": b"\"LIMIT\"";
+            b",\"ps\":": b"\"BOTH\"";
+            b",\"cp\":": b"false";
+        }
+        decimals! { b",\"rp\":" => REALIZED &mut Spelling::default(); }
+        unread! { b",\"pP\":": b"false"; }
+        here.skip_literal(b",\"si\":0,\"ss\":0");
+        unread! { b",\"V\":": b"\"EXPIRE_MAKER\"" b"\"NONE\""; b",\"pm\":": b"\"NONE\""; }
+        here.skip_literal(b",\"gtd\":0");
+        words! { b",\"er\":" => EXPIRY: "0"; }
+        Some(here)
+    }
+
+    /// Notes that a field was there; `None` when it was there before.
+    #[inline(always)]
+    fn see(&mut self, place: Place) -> Option<()> {
+        let again = self.seen & place.bit() != 0;
+        self.seen |= place.bit();
+        (!again).then_some(())
     }
 
     fn build(&self, event_time: Option<u64>) -> Option<OrderUpdate> {
         if self.seen & NEEDED != NEEDED {
             return None;
         }
-        let text = |at: u8| str::from_utf8(self.texts[usize::from(at)]).ok();
+        let text = |at: u8| self.texts[usize::from(at)];
         let decimal = |at: u8| self.decimals[usize::from(at)];
         let integer = |at: u8| self.integers[usize::from(at)];
         let id = |at| i64::try_from(integer(at)).ok();
         let amount = Some(decimal(FEE)).filter(|amount| *amount != Decimal::ZERO);
-        let fee = |amount| Some(Fee { asset: text(FEE_ASSET)?.to_owned(), amount });
+        let fee = |amount| Fee { asset: text(FEE_ASSET).to_owned(), amount };
         let told_profit = self.seen & Place::Decimal(REALIZED).bit() != 0;
         Some(OrderUpdate {
-            symbol: text(SYMBOL)?.to_owned(),
-            owner: Owner::of(text(CLIENT_ID)?),
+            symbol: text(SYMBOL).to_owned(),
+            owner: Owner::of(text(CLIENT_ID)),
             venue_id: VenueOrderId(id(ID)?),
-            side: side_of(text(SIDE)?)?,
-            execution: Execution::of(text(EXECUTION)?),
-            status: OrderStatus::of(text(STATUS)?),
-            kind: name(text(KIND)?),
-            tif: name(text(TIF)?),
+            side: side_of(text(SIDE))?,
+            execution: Execution::of(text(EXECUTION)),
+            status: OrderStatus::of(text(STATUS)),
+            kind: name(text(KIND)),
+            tif: name(text(TIF)),
             price: decimal(PRICE),
             qty: decimal(QTY),
             filled: decimal(FILLED),
             last_price: decimal(LAST_PRICE),
             last_qty: decimal(LAST_QTY),
             trade_id: Some(TradeId(id(TRADE_ID)?)).filter(|id| id.0 > 0),
-            fee: amount.and_then(fee),
+            fee: amount.map(fee),
             realized: told_profit.then(|| decimal(REALIZED)),
             maker: self.booleans[usize::from(MAKER)],
             reduce_only: self.booleans[usize::from(REDUCE_ONLY)],
-            expiry: match self.texts[usize::from(EXPIRY)] {
-                [] => None,
-                [digit @ b'0'..=b'9'] => Some(u32::from(digit - b'0')),
-                _ => text(EXPIRY)?.parse().ok(),
-            },
+            expiry: text(EXPIRY).parse().ok(),
             time: Nanos::from_millis(integer(TIME)),
             ts_event: Nanos::from_millis(event_time.unwrap_or(integer(TIME))),
         })
     }
 }
 
+#[inline(always)]
+fn word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
+    str::from_utf8(cursor.text()?).ok()
+}
+
 /// A decimal; fee and profit may be negative.
 #[inline(always)]
-fn decimal(cursor: &mut Cursor<'_>, at: u8) -> Option<Decimal> {
-    if matches!(at, FEE | REALIZED) && cursor.skip_literal(b"\"-") {
-        let units = i64::try_from(cursor.number(&mut Spelling::default())?).ok()?;
-        return cursor.skip_literal(b"\"").then_some(Decimal::from_units(-units));
+fn decimal(cursor: &mut Cursor<'_>, at: u8, spelling: &mut Spelling) -> Option<Decimal> {
+    let is_signed = matches!(at, FEE | REALIZED);
+    if is_signed && cursor.skip_literal(b"\"0\"") {
+        return Some(Decimal::ZERO);
     }
-    cursor.decimal()
+    let is_negative = is_signed && cursor.skip_literal(b"\"-");
+    if !is_negative {
+        (cursor.next()? == b'"').then_some(())?;
+    }
+    let units = i64::try_from(cursor.number(spelling)?).ok()?;
+    Some(Decimal::from_units(if is_negative { -units } else { units }))
 }

@@ -98,6 +98,14 @@ fn whoever_has_slept_himself_does_not_blame_the_sockets() {
 #[test]
 fn a_handshake_that_does_not_end_has_failed() {
     let mut rig = Rig::new(1);
+    rig.wait(secs(10));
+    rig.open_all();
+    rig.wait(ms(4_999));
+    assert_eq!(rig.closes.len(), 0, "its silence counts from its opening");
+    rig.wait(ms(1));
+    assert_eq!(rig.closes.len(), 2);
+
+    let mut rig = Rig::new(1);
     rig.wait(ms(14_999));
     assert_eq!(rig.closes.len(), 0);
     rig.wait(ms(1));
@@ -159,12 +167,19 @@ fn a_socket_that_has_delivered_for_a_minute_was_no_failure() {
 #[test]
 fn the_venue_is_not_stormed() {
     let mut rig = Rig::new(2);
-    let end = rig.now + secs(3_600);
-    while rig.now < end {
-        let ids: Vec<SocketId> = rig.peers.keys().copied().collect();
-        ids.into_iter().for_each(|id| rig.close(id));
-        rig.now = rig.feed.next_deadline().unwrap();
-        rig.on_time();
+    let mut count = 0;
+    for _ in 0..3 {
+        for _ in 0..6_000 {
+            let ids: Vec<SocketId> = rig.peers.keys().copied().collect();
+            ids.into_iter().for_each(|id| rig.close(id));
+            rig.now = rig.now + ms(100);
+            rig.on_time();
+        }
+        for _ in 0..120 {
+            rig.wait(secs(1));
+            rig.open_all();
+            rig.chatter("", &mut count);
+        }
     }
     let most = rig.opens.iter().enumerate().map(|(index, (at, _))| {
         rig.opens[index..].iter().take_while(|(later, _)| later.since(*at) < secs(300)).count()
@@ -228,11 +243,11 @@ fn secrets_and_novels_stay_out_of_the_log() {
 
 /// Runs past the age of replacement, while a stream says nothing on a successor in its first
 /// seconds; returns when the first sockets were closed.
-fn day(rig: &mut Rig, quiet: &str, span: u64) -> Vec<(Nanos, SocketId)> {
+fn run_days(rig: &mut Rig, days: u64, quiet: &str, span: u64) -> Vec<(Nanos, SocketId)> {
     let mut count = 0;
     let first: BTreeSet<SocketId> = rig.peers.keys().copied().collect();
     rig.open_all();
-    for _ in 0..(24 * 3_600 - 600) / 2 {
+    for _ in 0..(days * 86_400 - 600) / 2 {
         rig.wait(secs(2));
         rig.open_all();
         count += 1;
@@ -263,21 +278,40 @@ fn day(rig: &mut Rig, quiet: &str, span: u64) -> Vec<(Nanos, SocketId)> {
 
 #[test]
 fn sockets_are_replaced_within_the_day_and_nobody_notices() {
-    for (endpoints, copies) in [(Endpoints::mainnet(), 2), (Endpoints::testnet(), 1)] {
+    for (endpoints, copies, days) in [(Endpoints::mainnet(), 2, 1), (Endpoints::testnet(), 1, 2)] {
         let mut rig = Rig::with(endpoints, copies, 3);
         let sockets = rig.peers.len();
-        let closes = day(&mut rig, "", 0);
-        assert_eq!((closes.len(), rig.opens.len()), (sockets, sockets * 2));
-        assert_eq!(rig.status().replaced, sockets as u64);
+        let closes = run_days(&mut rig, days, "", 0);
+        let replaced = sockets * days as usize;
+        assert_eq!((closes.len(), rig.opens.len()), (sockets, sockets + replaced));
+        assert_eq!(rig.status().replaced, replaced as u64);
         assert!(closes.iter().all(|(at, _)| at.since(START) > secs(23 * 3_600)));
         let apart = |pair: &[(Nanos, SocketId)]| pair[1].0.since(pair[0].0) > secs(5);
         assert!(closes.windows(2).all(apart), "not together: {closes:?}");
-        for ((opened, _), (closed, _)) in rig.opens[sockets..].iter().zip(&closes) {
+        assert_eq!(rig.closes.len(), replaced);
+        for ((opened, _), (closed, _)) in rig.handshakes[sockets..].iter().zip(&rig.closes) {
             let overlap = closed.since(*opened);
             assert!((secs(1)..secs(10)).contains(&overlap), "{overlap:?}");
         }
         assert_eq!(rig.warnings(), [""; 0]);
     }
+}
+
+#[test]
+fn a_successor_must_show_itself_whatever_another_one_has_shown() {
+    let (mut rig, old, next) = overlapping();
+    let mut count = 1_000_000;
+    rig.chatter("", &mut count);
+    rig.close(next);
+    rig.wait(secs(1));
+    rig.open_all();
+    let last = rig.audit.book.last_id();
+    for turn in 0..3 {
+        rig.wait(secs(1));
+        rig.depth(old, last + turn * 10, last + turn * 10 + 10);
+        rig.mark(old);
+    }
+    assert_eq!((rig.opens.len(), rig.closes.len()), (3, 0));
 }
 
 /// Lets the one socket for everything reach the age of replacement, and opens its successor.
@@ -319,9 +353,10 @@ fn a_successor_that_lacks_a_quiet_stream_takes_over_after_a_minute() {
 #[test]
 fn a_successor_that_fails_leaves_the_old_one_alone() {
     let mut rig = Rig::with(Endpoints::testnet(), 1, 3);
-    let closes = day(&mut rig, "markPrice", 86_400);
+    let closes = run_days(&mut rig, 1, "markPrice", 86_400);
     assert_eq!(closes, [], "the old one is read to its end");
-    assert!(rig.status().replaced == 0 && rig.opens.len() > 5, "but it is tried again");
+    assert_eq!(rig.status().replaced, 0);
+    assert!((20..120).contains(&rig.opens.len()), "it is tried again, now and then");
     let old = *rig.peers.keys().next().unwrap();
     while rig.carrying("depth").len() < 2 {
         rig.wait(secs(1));
@@ -336,6 +371,14 @@ fn a_successor_that_fails_leaves_the_old_one_alone() {
     rig.close(old);
     rig.depth(next, last + 10, last + 20);
     assert_eq!(rig.audit.downs, 0, "its successor goes on where it ended");
+    let opens = rig.opens.len();
+    for turn in 2..60 {
+        rig.wait(secs(1));
+        rig.depth(next, last + turn * 10, last + turn * 10 + 10);
+        rig.ticker(next, last + turn * 10);
+        rig.mark(next);
+    }
+    assert_eq!(rig.opens.len(), opens, "and is the only one");
 }
 
 #[test]

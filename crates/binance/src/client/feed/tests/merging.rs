@@ -13,8 +13,12 @@ fn the_book_begins_with_a_snapshot_that_meets_the_changes() {
     rig.snapshot(25);
     rig.depth(id, 31, 35);
     assert_eq!(rig.said(), "up =25 20-31 31-35");
+    let remainder =
+        depth_text(rig.now, 35, 40, &[(261_000, 1_000)], &[]).replace("1.000", "0.0005");
+    rig.say(id, &remainder);
+    assert_eq!(rig.said(), "35-40", "finer than the contract allows now, but real");
     assert!(rig.status().in_sequence);
-    assert_eq!(rig.status().sync.applied, 2);
+    assert_eq!(rig.status().sync.applied, 3);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 
@@ -219,7 +220,12 @@ fn weather() -> impl Strategy<Value = Weather> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(7),
+        ..Default::default()
+    })]
 
     #[test]
     fn no_hole_comes_out_and_the_book_ends_true(
@@ -268,7 +274,8 @@ proptest! {
             rig.status();
         }
         let crowded = rig.opens.iter().enumerate().any(|(index, (at, _))| {
-            rig.opens.get(index + CONNECTS_MAX).is_some_and(|(later, _)| later.since(*at) < secs(300))
+            let after = rig.opens.get(index + CONNECTS_MAX);
+            after.is_some_and(|(later, _)| later.since(*at) < secs(300))
         });
         prop_assert!(!crowded, "too many connections");
     }
