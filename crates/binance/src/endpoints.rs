@@ -119,8 +119,8 @@ pub enum BadBase {
     /// Not an address.
     #[error("`{0}` is not a base address: wanted http://HOST:PORT or https://HOST, without a path")]
     Form(String),
-    /// A host of the venue itself that we do not know: which money it is cannot be told.
-    #[error("`{0}` belongs to the venue: choose its network by name (mainnet, demo, testnet)")]
+    /// A host of the venue itself, spelled so that which money it is cannot be told.
+    #[error("`{0}` belongs to the venue: choose the network by name (mainnet, demo, testnet)")]
     Venue(String),
 }
 
@@ -162,11 +162,11 @@ impl Endpoints {
         }
     }
 
-    /// Everything under one address, as `trader exchange` serves it. An address of the venue itself,
-    /// however spelled, is the network that it belongs to, with TLS.
+    /// Everything under one address, as `trader exchange` serves it. The address of a network of the
+    /// venue is that network.
     ///
     /// # Errors
-    /// [`BadBase`] when it is no `http(s)://host[:port]`, or an unknown host of the venue.
+    /// [`BadBase`] when it is no `http(s)://host[:port]`, or any other spelling or host of the venue.
     pub fn custom(base: &str) -> Result<Self, BadBase> {
         let trimmed = base.trim().trim_end_matches('/');
         let bad = || BadBase::Form(base.to_owned());
@@ -182,13 +182,13 @@ impl Endpoints {
             return Err(bad());
         }
         // The venue's own hosts are real money whoever spells them.
-        let name = host_name(host);
-        let known = [Self::mainnet(), Self::testnet(), Self::demo()];
-        if let Some(known) = known.into_iter().find(|known| known.has_host(&name)) {
+        let known = [Self::mainnet(), Self::demo(), Self::testnet()];
+        if let Some(known) = known.into_iter().find(|known| known.rest == trimmed) {
             return Ok(known);
         }
-        let within = |domain: &&str| name.strip_suffix(*domain).is_some_and(is_subdomain);
-        if DOMAINS.iter().any(|domain| within(&domain)) {
+        let name = host_name(host);
+        let is_below = |domain: &&str| name.strip_suffix(*domain).is_some_and(is_subdomain);
+        if DOMAINS.iter().any(|domain| is_below(&domain)) {
             return Err(BadBase::Venue(base.to_owned()));
         }
         Ok(Self {
@@ -246,12 +246,6 @@ impl Endpoints {
             (route, of_route.map(name).collect::<Vec<_>>())
         };
         Route::ALL.map(group).into_iter().filter(|(_, names)| !names.is_empty()).collect()
-    }
-
-    fn has_host(&self, name: &str) -> bool {
-        let own = [&self.rest, &self.streams, &self.ws_api].into_iter().chain(&self.permissions);
-        own.filter_map(|base| base.split_once("://"))
-            .any(|(_, rest)| rest.split('/').next().is_some_and(|host| host_name(host) == name))
     }
 
     fn prefix(&self, route: Route) -> String {
@@ -343,23 +337,23 @@ mod tests {
         assert_eq!(sim.network, Network::Custom);
         let spelled = Endpoints::custom("https://fapi.binance.com").unwrap();
         assert_eq!(spelled, Endpoints::mainnet(), "real money stays real money");
+        for known in [Endpoints::mainnet(), Endpoints::demo(), Endpoints::testnet()] {
+            assert_eq!(Endpoints::custom(&format!("{}/", known.rest)), Ok(known));
+        }
         for spelling in [
             "http://fapi.binance.com",
-            "https://FAPI.binance.com:443/",
+            "https://FAPI.binance.com",
+            "https://fapi.binance.com:443",
+            "https://fapi.binance.com.",
             "http://fapi.binance.com.:80",
             "https://fstream.binance.com",
-            "https://ws-fapi.binance.com",
-            "https://api.binance.com",
+            "https://fapi1.binance.com",
+            "http://binance.com",
+            "https://x.BINANCE.us",
+            "http://testnet.binancefuture.com",
         ] {
-            assert_eq!(Endpoints::custom(spelling), Ok(Endpoints::mainnet()), "{spelling}");
-        }
-        let demo = Endpoints::custom("http://demo-fapi.binance.com").unwrap();
-        assert_eq!(demo, Endpoints::demo());
-        let testnet = Endpoints::custom("https://testnet.binancefuture.com").unwrap();
-        assert_eq!(testnet, Endpoints::testnet());
-        for unknown in ["https://fapi1.binance.com", "http://binance.com", "https://x.BINANCE.us"] {
-            let refused = Endpoints::custom(unknown);
-            assert_eq!(refused, Err(BadBase::Venue(unknown.to_owned())), "{unknown}");
+            let refused = Endpoints::custom(spelling);
+            assert_eq!(refused, Err(BadBase::Venue(spelling.to_owned())));
         }
         for other in ["http://notbinance.com", "http://binance.com.example:1", "http://[::1]:80"] {
             assert_eq!(Endpoints::custom(other).unwrap().network, Network::Custom, "{other}");

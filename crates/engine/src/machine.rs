@@ -249,6 +249,12 @@ impl Engine {
         alert(out, AlertLevel::Info, AlertKind::Operator, message);
     }
 
+    /// What a restart must not forget at any price: when it changes, it must be on disk.
+    pub fn latched(&self) -> (CarriedLatches, BreakerState) {
+        let Latches { paused, halted, daily_loss, drawdown, .. } = self.latches;
+        (CarriedLatches { paused, halted, daily_loss, drawdown }, self.breaker.state())
+    }
+
     /// What a restart must not forget, as of the last step. Allocates; call it when something may have
     /// changed, not every step.
     pub fn carry(&self) -> Option<Carry> {
@@ -257,11 +263,11 @@ impl Engine {
         if desks.len() != self.desks.len() {
             return None;
         }
-        let Latches { paused, halted, daily_loss, drawdown, .. } = self.latches;
+        let (latches, _) = self.latched();
         Some(Carry {
             at: self.now,
             session: self.session,
-            latches: CarriedLatches { paused, halted, daily_loss, drawdown },
+            latches,
             baselines: self.monitor.baselines(),
             breaker: self.breaker.carry(),
             desks,

@@ -116,7 +116,8 @@ fn live(title: &str, recording: &Recording, rounds: u32, journaled: bool, all: b
     heading(title);
     for (kind, name) in [(Kind::Depth, "depth"), (Kind::Ticker, "ticker")] {
         let of_kind = |least: usize, most: usize| -> Vec<Sample> {
-            let fits = |sample: &&Sample| sample.kind == kind && (least..=most).contains(&sample.orders);
+            let fits =
+                |sample: &&Sample| sample.kind == kind && (least..=most).contains(&sample.orders);
             samples.iter().filter(fits).copied().collect()
         };
         row(name, &of_kind(0, usize::MAX));
@@ -239,7 +240,8 @@ impl Live {
         self.now = until;
     }
 
-    /// The way of a frame, in the steps of the live driver.
+    /// The way of a frame, in the steps of the live driver. A profiler finds it by its name.
+    #[inline(never)]
     fn measure(&mut self, frame: &Frame) -> Sample {
         let socket = match frame.kind {
             Kind::Depth | Kind::Ticker => self.sockets.public,
@@ -424,9 +426,8 @@ fn ordinary(recording: &Recording) -> Vec<Sample> {
 
 /// Price in tenths and quantity in thousandths, by way of a float.
 fn set(side: &mut BTreeMap<i64, i64>, [price, qty]: &[&str; 2]) {
-    let number = |text: &str, scale: f64| {
-        (text.parse::<f64>().expect("a decimal") * scale).round() as i64
-    };
+    let number =
+        |text: &str, scale: f64| (text.parse::<f64>().expect("a decimal") * scale).round() as i64;
     match number(qty, 1e3) {
         0 => side.remove(&number(price, 1e1)),
         qty => side.insert(number(price, 1e1), qty),

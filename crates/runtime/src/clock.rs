@@ -19,6 +19,18 @@ pub fn now() -> Nanos {
     *began + instant.elapsed()
 }
 
+/// Starts a thread that only waits and writes; nothing that trades.
+///
+/// # Errors
+/// When the system has no room for another thread.
+#[expect(clippy::disallowed_methods, reason = "threads are noise, and noise begins here")]
+pub(crate) fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
 /// A stopwatch that never goes backwards.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);

@@ -16,6 +16,7 @@
 
 pub mod clock;
 pub mod exchange;
+pub mod keeper;
 pub mod live;
 pub mod paper;
 pub mod replay;

@@ -37,17 +37,15 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
             .and_then(|instrument| build::engine(&config, instrument, None, 0))
             .map(|_| ()),
     };
-    if let Err(error) = built {
-        if as_json {
-            let fault = json!({ "file": path, "problem": explain(&error) });
-            say(format_args!("{:#}", json!({ "ok": false, "faults": [fault] })))?;
-        } else {
-            complain(format_args!("{}: {}", path.display(), explain(&error)));
+    let outlook = (config.mode == Mode::Live).then(|| live::outlook(&config)).transpose();
+    let outlook = match (built, outlook) {
+        (Ok(()), Ok(outlook)) => outlook,
+        (built, outlook) => {
+            let errors = [built.err(), outlook.err()];
+            return refuse(path, errors.into_iter().flatten(), as_json);
         }
-        return Ok(USAGE);
-    }
+    };
     let warnings = warnings(&config);
-    let outlook = (config.mode == Mode::Live).then(|| live::outlook(&config));
     let (mode, symbol) = (config.mode.as_str(), &config.strategy.symbol);
     let hash = format!("{:016x}", config.config_hash());
     if as_json {
@@ -59,7 +57,11 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
                 "symbol": symbol,
                 "config_hash": hash,
                 "warnings": warnings,
-                "live": outlook,
+                "live": outlook.map(|outlook| json!({
+                    "venue": outlook.venue,
+                    "armed": outlook.missing.is_empty(),
+                    "missing": outlook.missing,
+                })),
             })
         ))?;
     } else {
@@ -72,6 +74,21 @@ pub(crate) fn check(path: Option<&Path>, schema: bool, as_json: bool) -> Result<
         }
     }
     Ok(FINE)
+}
+
+/// Tells everything that is wrong beyond the form of the file.
+fn refuse(path: &Path, errors: impl Iterator<Item = anyhow::Error>, as_json: bool) -> Result<u8> {
+    let problems: Vec<String> = errors.map(|error| explain(&error)).collect();
+    if as_json {
+        let faults: Vec<_> =
+            problems.iter().map(|problem| json!({ "file": path, "problem": problem })).collect();
+        say(format_args!("{:#}", json!({ "ok": false, "faults": faults })))?;
+    } else {
+        for problem in problems {
+            complain(format_args!("{}: {problem}", path.display()));
+        }
+    }
+    Ok(USAGE)
 }
 
 /// What is allowed and most likely not meant.

@@ -1,7 +1,7 @@
 //! The data folder: held by one trader at a time, and the token that lets its owner in.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use ops::config::Secret;
 const LOCK: &str = "lock";
 const TOKEN: &str = "api.token";
 const SESSION: &str = "session";
+const CARRY: &str = "carry";
 
 /// The right to write in a data folder, for as long as it lives.
 pub(crate) struct Folder {
@@ -79,34 +80,59 @@ impl Folder {
     /// number would take each other's orders for their own.
     pub(crate) fn next_session(&self, now: u32) -> Result<u32> {
         let path = self.dir.join(SESSION);
-        let last: Option<u32> = match std::fs::read_to_string(&path) {
-            Ok(text) => Some(text.trim().parse().with_context(|| {
-                format!(
-                    "{} does not hold the number of the last session; remove it if no order of an \
-                     earlier session is open",
-                    path.display()
-                )
-            })?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+        let next = match last_session(&path)? {
+            None => now,
+            Some(last) => {
+                let next = last.checked_add(1).with_context(|| unusable(&path))?;
+                now.max(next)
             }
         };
-        let next = now.max(last.map_or(0, |last| last.saturating_add(1)));
+        // Only a whole file ever has this name, whenever the power fails.
         let fresh = self.dir.join(format!("{SESSION}.new"));
         let written = File::create(&fresh).and_then(|mut file| {
             writeln!(file, "{next}")?;
             file.sync_all()?;
-            std::fs::rename(&fresh, &path)
+            std::fs::rename(&fresh, &path)?;
+            File::open(&self.dir)?.sync_all()
         });
         written.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(next)
+    }
+
+    /// Where what a session must not forget is kept for the next.
+    pub(crate) fn carry_path(&self) -> PathBuf {
+        self.dir.join(CARRY)
     }
 
     /// Where the token is.
     pub(crate) fn token_path(&self) -> PathBuf {
         self.dir.join(TOKEN)
     }
+}
+
+/// The number of the last session that began here.
+fn last_session(path: &Path) -> Result<Option<u32>> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(64).read_to_string(&mut text));
+    match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() != ErrorKind::InvalidData => {
+            return Err(error).with_context(|| format!("cannot read {}", path.display()));
+        }
+        _ => {}
+    }
+    let digits = text.trim_end();
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let last = digits.parse().ok().filter(|_| is_number);
+    Ok(Some(last.with_context(|| unusable(path))?))
+}
+
+fn unusable(path: &Path) -> String {
+    format!(
+        "{} does not hold the number of the last session; make sure that no order of ours is open \
+         at the venue, then remove the file",
+        path.display()
+    )
 }
 
 /// What is wrong when somebody else has the lock.
@@ -133,4 +159,57 @@ fn kept_token(path: &Path) -> Option<Token> {
     let mut text = String::new();
     File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
     Token::new(text.trim()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("mm-{}-{name}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            Self(path)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn no_session_number_is_used_twice() {
+        let scratch = Scratch::new("sessions");
+        let next = |now| Folder::claim(&scratch.0).unwrap().next_session(now).unwrap();
+        assert_eq!(next(1_791_000_000), 1_791_000_000);
+        assert_eq!(next(1_791_000_000), 1_791_000_001, "twice in a second");
+        assert_eq!(next(1_000), 1_791_000_002, "the clock was set back");
+        assert_eq!(next(1_791_000_500), 1_791_000_500);
+        assert_eq!(std::fs::read_to_string(scratch.0.join(SESSION)).unwrap(), "1791000500\n");
+        // What a crash between writing and renaming leaves behind.
+        std::fs::write(scratch.0.join("session.new"), "17").unwrap();
+        assert_eq!(next(0), 1_791_000_501);
+    }
+
+    #[test]
+    fn a_damaged_number_stops_the_start_with_a_remedy() {
+        let scratch = Scratch::new("damaged");
+        let folder = Folder::claim(&scratch.0).unwrap();
+        let path = scratch.0.join(SESSION);
+        let damaged: [&[u8]; 7] =
+            [b"", b"\n", b"-1\n", b"+1\n", b"4294967296\n", b"12 13\n", b"\xff\xfe"];
+        for content in damaged.into_iter().chain([b"4294967295\n".as_slice()]) {
+            std::fs::write(&path, content).unwrap();
+            let error = format!("{:#}", folder.next_session(7).unwrap_err());
+            assert!(error.contains("then remove the file"), "{content:?}: {error}");
+            assert_eq!(std::fs::read(&path).unwrap(), content, "left as it was");
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(folder.next_session(7).is_err());
+    }
 }

@@ -1,6 +1,8 @@
 //! From a checked configuration to trading on a real venue: armed, asked, ready.
 
+use std::hash::Hasher as _;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use binance::client::{ClientConfig, OrderPath};
@@ -8,10 +10,11 @@ use binance::endpoints::Network;
 use binance::preflight::{Check, Findings, Ready, State, Wanted};
 use binance::{Credentials, Endpoints};
 use comfy_table::{Table, presets};
-use engine::EngineConfig;
+use engine::{Carry, EngineConfig};
 use market::Rate;
 use ops::config::{self, Config, Mode, Secret, SocketPaths};
-use runtime::live::net::NetConfig;
+use runtime::keeper::Keeper;
+use runtime::live::net::{Net, NetConfig};
 
 use crate::build;
 use crate::output::complain;
@@ -24,7 +27,7 @@ use crate::tally::progress_bar;
 /// When `exchange.base_url` is not an address.
 pub(crate) fn endpoints(config: &Config) -> Result<Endpoints> {
     let exchange = &config.exchange;
-    let endpoints = match exchange.network() {
+    let endpoints = match exchange.network {
         config::Network::Mainnet => Endpoints::mainnet(),
         config::Network::Demo => Endpoints::demo(),
         config::Network::Testnet => Endpoints::testnet(),
@@ -51,6 +54,8 @@ pub(crate) fn armed(config: &Config, flag: bool) -> std::result::Result<(), Vec<
     }
     if exchange.api_key.is_none() || exchange.api_secret.is_none() {
         missing.push(String::from("no keys: give exchange.api_key and api_secret, or their files"));
+    } else if let Err(error) = credentials(config) {
+        missing.push(format!("{error:#}"));
     }
     match endpoints(config) {
         Err(error) => missing.push(format!("{error:#}")),
@@ -59,8 +64,8 @@ pub(crate) fn armed(config: &Config, flag: bool) -> std::result::Result<(), Vec<
             let word = exchange.arm.as_ref().is_some_and(|arm| arm.symbol() == symbol);
             if !flag && !word {
                 missing.push(format!(
-                    "this is real money: start with --arm-live, or set exchange.arm: \"{symbol} \
-                     mainnet\""
+                    "mode: live on mainnet trades real money: start with --arm-live, or set \
+                     exchange.arm: \"{symbol} mainnet\""
                 ));
             }
         }
@@ -116,8 +121,9 @@ pub(crate) fn ask_venue(config: &Config) -> Result<Ready> {
         exchange.recv_window,
         wanted,
         &mut |share| bar.set_position((share * 1_000.0) as u64),
-    )?;
+    );
     bar.finish_and_clear();
+    let findings = findings?;
     show(&venue, &findings);
     findings.ready.ok_or_else(|| {
         let refused = findings.checks.iter().filter(|check| check.state == State::Refused);
@@ -153,6 +159,43 @@ fn show(venue: &str, findings: &Findings) {
     complain(format_args!("{venue}\n{table}"));
 }
 
+/// What an earlier session left behind, with the cash that moved since; and what keeps it for the next.
+///
+/// # Errors
+/// When it is there and cannot be read, belongs to another account, or the venue does not tell what
+/// happened meanwhile.
+pub(crate) fn remembered(
+    config: &Config,
+    ready: &Ready,
+    path: PathBuf,
+) -> Result<(Option<Carry>, Keeper)> {
+    let net = net(config)?;
+    let credentials = credentials(config)?;
+    // One account may have many keys, but a trader has one; it tells accounts apart.
+    let key = &format!("{:016x}", fingerprint(credentials.api_key()))[..8];
+    let account = format!("{} key {key}", net.endpoints.rest);
+    let mut carry = runtime::keeper::load(&path, &account)?;
+    if let Some(carry) = &mut carry {
+        let window = config.exchange.recv_window;
+        carry.meanwhile = runtime::live::income(net, &credentials, window, ready, carry.at)?;
+        tracing::info!(
+            session = format!("{:08x}", carry.session),
+            at = %carry.at,
+            funding = %carry.meanwhile.funding,
+            transfers = %carry.meanwhile.transfers,
+            "limits and books of an earlier session are taken over"
+        );
+    }
+    Ok((carry, Keeper::new(path, account)))
+}
+
+/// Tells keys apart without showing them.
+fn fingerprint(key: &str) -> u64 {
+    let mut hasher = siphasher::sip::SipHasher13::new();
+    hasher.write(key.as_bytes());
+    hasher.finish()
+}
+
 /// The engine's part, by the venue's own rules and fees.
 ///
 /// # Errors
@@ -185,26 +228,128 @@ pub(crate) fn client(config: &Config, ready: Ready, session: u32) -> Result<Clie
     })
 }
 
-/// What may be said of a live configuration without asking the venue.
-pub(crate) fn outlook(config: &Config) -> String {
-    let venue = match endpoints(config) {
-        Ok(endpoints) => {
-            let money = match endpoints.network {
-                Network::Mainnet => "REAL MONEY",
-                Network::Demo => "play money",
-                Network::Custom => "a simulated exchange",
-            };
-            format!("{} ({money})", endpoints.rest)
-        }
-        Err(error) => format!("{error:#}"),
+/// What can be said of a live configuration without asking the venue.
+pub(crate) struct Outlook {
+    /// Where orders would go, and whose money that is.
+    pub(crate) venue: String,
+    /// Why nothing would be sent as the file stands; empty when armed.
+    pub(crate) missing: Vec<String>,
+}
+
+/// Looks at a live configuration without asking the venue.
+///
+/// # Errors
+/// What is wrong with addresses, keys, proxy or certificate authorities, whoever starts it.
+pub(crate) fn outlook(config: &Config) -> Result<Outlook> {
+    let endpoints = endpoints(config)?;
+    credentials(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let entered = runtime.enter();
+    let (sender, _) = tokio::sync::mpsc::unbounded_channel();
+    Net::new(net(config)?, sender)?;
+    drop(entered);
+    let money = match endpoints.network {
+        Network::Mainnet => "REAL MONEY",
+        Network::Demo => "play money",
+        Network::Custom => "an exchange given by its address",
     };
-    match armed(config, false) {
-        Ok(()) => format!("live on {venue}, armed"),
-        Err(missing) => format!("live on {venue}, not armed: {}", missing.join("; ")),
+    let venue = format!("{} ({money})", endpoints.rest);
+    Ok(Outlook { venue, missing: armed(config, false).err().unwrap_or_default() })
+}
+
+impl std::fmt::Display for Outlook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { venue, missing } = self;
+        match missing.is_empty() {
+            true => write!(f, "live on {venue}, armed"),
+            false => write!(f, "live on {venue}, not armed: {}", missing.join("; ")),
+        }
     }
 }
 
 /// A refusal to trade, as an error.
 pub(crate) fn not_armed(file: &str, missing: &[String]) -> anyhow::Error {
     anyhow::Error::new(Refused(format!("{file}: not armed:\n  {}", missing.join("\n  "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "\
+mode: live
+exchange:
+  api_key: k
+  api_secret: s
+strategy: { name: basic_mm, symbol: ETHUSDC, base_spread: 0.001, base_size: 0.01, max_inventory: 0.05 }
+risk: { daily_loss_limit: 100, max_drawdown_limit: 0.03, max_position: 0.1, circuit_breaker: { threshold: 5, timeout: 5m } }
+";
+
+    fn config(line: &str) -> Config {
+        let text = FILE.replace("exchange:\n", &format!("exchange:\n{line}"));
+        ops::config::parse("c.yaml", text, &|_| None).unwrap_or_else(|faults| panic!("{faults}"))
+    }
+
+    #[test]
+    fn only_real_money_needs_the_operators_word() {
+        let armed_by_file = "  arm: ETHUSDC mainnet\n";
+        let real = "  network: custom\n  base_url: https://fapi.binance.com/\n";
+        let rows = [
+            ("", false, false),
+            ("", true, true),
+            (armed_by_file, false, true),
+            (real, false, false),
+            (real, true, true),
+            ("  network: demo\n", false, true),
+            ("  testnet: true\n", false, true),
+            ("  network: custom\n  base_url: http://127.0.0.1:8080\n", false, true),
+            ("  network: custom\n  base_url: http://fapi.binance.com\n", true, false),
+        ];
+        for (lines, flag, wanted) in rows {
+            let armed = armed(&config(lines), flag);
+            assert_eq!(armed.is_ok(), wanted, "{lines} {flag}: {armed:?}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_named() {
+        let bare = FILE.replace("mode: live", "mode: paper").replace("  api_key: k\n", "");
+        let config = ops::config::parse("c.yaml", bare, &|_| None).unwrap();
+        let missing = armed(&config, false).unwrap_err().join("\n");
+        for wanted in ["mode: live", "exchange.api_key", "--arm-live", "\"ETHUSDC mainnet\""] {
+            assert!(missing.contains(wanted), "no {wanted} in {missing}");
+        }
+    }
+
+    #[test]
+    fn networks_are_the_venues_own_addresses() {
+        let of = |lines: &str| endpoints(&config(lines)).unwrap();
+        assert_eq!(of(""), Endpoints::mainnet());
+        assert_eq!(of("  paths: legacy\n"), Endpoints::mainnet().legacy());
+        assert_eq!(of("  network: demo\n"), Endpoints::demo());
+        assert_eq!(of("  testnet: true\n"), Endpoints::testnet());
+        let real = of("  network: custom\n  base_url: https://fapi.binance.com\n");
+        assert_eq!(real.network, Network::Mainnet);
+    }
+
+    #[test]
+    fn what_cannot_work_is_seen_without_the_venue() {
+        let outlook = |lines: &str| outlook(&config(lines));
+        let shown = outlook("").unwrap().to_string();
+        assert!(shown.contains("REAL MONEY") && shown.contains("not armed"), "{shown}");
+        let shown = outlook("  testnet: true\n").unwrap().to_string();
+        assert!(shown.contains("play money), armed"), "{shown}");
+        for (lines, wanted) in [
+            ("  ca_file: /nonexistent/ca.pem\n", "exchange.ca_file"),
+            ("  ca_file: /dev/null\n", "exchange.ca_file"),
+            ("  network: custom\n  base_url: https://fapi9.binance.com\n", "exchange.base_url"),
+        ] {
+            let error = outlook(lines).err().map(|error| format!("{error:#}"));
+            assert!(error.as_ref().is_some_and(|error| error.contains(wanted)), "{error:?}");
+        }
+        let text = FILE.replace("api_secret: s", "api_secret: MC4CAQAwBQYDK2Vwxx");
+        let config = ops::config::parse("c.yaml", text, &|_| None).unwrap();
+        let error = format!("{:#}", super::outlook(&config).err().unwrap());
+        assert!(error.contains("exchange.api_secret") && !error.contains("MC4CAQ"), "{error}");
+    }
 }

@@ -225,6 +225,7 @@ impl Plan {
         let ready = live::ask_venue(config)?;
         let clock = runtime::clock::now();
         let session = folder.next_session((clock.0 / 1_000_000_000) as u32)?;
+        let (carry, keeper) = live::remembered(config, &ready, folder.carry_path())?;
         let engine = live::engine(config, &ready, session)?;
         let front = Some(Front::open(sockets, folder, config)?);
         let (journal, writer) = self.begin_journal(&engine, clock, front.as_ref())?;
@@ -237,6 +238,8 @@ impl Plan {
             journal: writer,
             duration: self.duration,
             controls: receiver,
+            carry,
+            keeper: Some(keeper),
         };
         let (trading, log) = (Trading::Live(Box::new(trading)), Arc::new(log));
         Ok(Session { plan: self, trading, controls, instrument, fees, journal, log, front })

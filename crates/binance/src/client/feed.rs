@@ -26,8 +26,7 @@ use depth::Depth;
 use lane::{Lane, Place, lanes, mix};
 use once::{Each, Newest};
 use socket::{Death, Kind, Socket};
-pub use status::FeedStatus;
-use status::StreamStatus;
+pub use status::{FeedStatus, StreamStatus};
 
 /// Connections opened at most within [`CONNECTS_WINDOW`]. The venue allows 300 per address, and the
 /// user stream, the WS API and other programs behind the same address want some too.

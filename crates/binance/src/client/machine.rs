@@ -172,6 +172,9 @@ impl Client {
 
     /// When [`on_time`](Self::on_time) has something to do.
     pub fn next_deadline(&self) -> Option<Nanos> {
+        if self.closing {
+            return self.requests.next_deadline();
+        }
         let clock = (!self.requests.is_busy(|what| matches!(what, Ticket::Time(_))))
             .then(|| self.requests.clock.due());
         [

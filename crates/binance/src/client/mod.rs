@@ -20,7 +20,7 @@ use market::venue::{RequestKind, VenueReport};
 use market::{ClientOrderId, Instrument, MarketEvent, Nanos};
 
 pub use account::UserStats;
-pub use feed::FeedStatus;
+pub use feed::{FeedStatus, StreamStatus};
 pub use machine::{Client, Status};
 pub use requests::RequestStats;
 

@@ -7,6 +7,9 @@ use super::{Method, Params, Purpose, Request, Security};
 /// Rows of one page of trades.
 pub const TRADES_PAGE: usize = 1_000;
 
+/// Rows of one page of income.
+pub const INCOME_PAGE: usize = 1_000;
+
 /// Which of our trades to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TradesFrom {
@@ -137,6 +140,15 @@ pub fn income(symbol: &str, kind: &str, from: Nanos, to: Nanos) -> Request {
     Request::signed(Method::Get, "/fapi/v1/income", params)
         .weighing(30)
         .purpose(Purpose::Background)
+}
+
+/// `GET /fapi/v1/income` of every kind and contract from a moment on, oldest first.
+pub fn income_since(from: Nanos) -> Request {
+    let from = i64::try_from(from.as_millis()).unwrap_or(i64::MAX);
+    let params = Params::new()
+        .integer("startTime", from)
+        .integer("limit", i64::try_from(INCOME_PAGE).unwrap_or(i64::MAX));
+    Request::signed(Method::Get, "/fapi/v1/income", params).weighing(30)
 }
 
 /// `POST /fapi/v1/leverage`.

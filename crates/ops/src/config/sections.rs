@@ -348,11 +348,6 @@ pub(super) fn bind(config: &mut Config, visitor: &mut dyn Visit) {
 }
 
 impl ExchangeConfig {
-    /// Which money it is.
-    pub fn network(&self) -> Network {
-        self.network
-    }
-
     fn bind(&mut self, v: &mut dyn Visit) {
         v.key("exchange.name", &mut self.name);
         v.key("exchange.api_key", &mut self.api_key);

@@ -105,11 +105,8 @@ pub(crate) fn engine() -> EngineConfig {
 
 /// A client that signs every order by HMAC and sends it over the WS API.
 pub(crate) fn client(endpoints: Endpoints) -> ClientConfig {
-    let limit = |kind, seconds| RateLimit {
-        kind,
-        interval: Duration::from_secs(seconds),
-        limit: MANY,
-    };
+    let limit =
+        |kind, seconds| RateLimit { kind, interval: Duration::from_secs(seconds), limit: MANY };
     ClientConfig {
         endpoints,
         credentials: Credentials::hmac(KEY.0, KEY.1).expect("a key"),

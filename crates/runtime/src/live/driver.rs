@@ -7,9 +7,11 @@
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use binance::client::{Client, ClientConfig, Effect};
+use binance::client::{Client, ClientConfig, Effect, Level, Log};
+use engine::carry::CarriedLatches;
 use engine::config::EngineConfig;
-use engine::{Control, Input, Output};
+use engine::risk::BreakerState;
+use engine::{Carry, Control, Input, Output};
 use journal::Writer;
 use market::venue::{AccountState, VenueCommand, VenueReport};
 use market::{InstrumentId, Nanos};
@@ -17,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::net::{Arrived, Net, NetConfig};
 use crate::clock::{self, Stopwatch};
+use crate::keeper::Keeper;
 use crate::session::{Observer, SessionError, Summary, VenueRecord};
 use crate::turn::Turn;
 
@@ -30,6 +33,8 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
 /// Between two looks at the state of the link.
 const LINK_EVERY: Duration = Duration::from_secs(1);
+/// The shortest the loop sleeps when nothing has arrived.
+const PAUSE: Duration = Duration::from_millis(1);
 /// The longest the loop sleeps.
 const NAP: Duration = Duration::from_millis(100);
 /// Messages taken in before the engine decides: under load the market is conflated into one
@@ -53,6 +58,10 @@ pub struct Live {
     pub duration: Option<Duration>,
     /// What operators want.
     pub controls: Receiver<Control>,
+    /// What an earlier session left behind.
+    pub carry: Option<Carry>,
+    /// Keeps what the next one must know.
+    pub keeper: Option<Keeper>,
 }
 
 impl Live {
@@ -95,6 +104,9 @@ struct Session {
     stopping: Option<Nanos>,
     snapshot_due: Nanos,
     link_due: Nanos,
+    keeper: Option<Keeper>,
+    /// What is latched, as it was last written.
+    kept: (CarriedLatches, BreakerState),
     events: u64,
     /// The venue's answer to the last question.
     record: Option<AccountState>,
@@ -105,13 +117,18 @@ impl Session {
         let (sender, inbox) = mpsc::unbounded_channel();
         let net = Net::new(live.net, sender).map_err(|e| SessionError::Network(e.to_string()))?;
         let start = clock::now();
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        batch.extend(live.carry.map(|carry| Input::Control(Control::Restore(Box::new(carry)))));
+        let turn = Turn::new(live.config, live.journal);
         Ok(Self {
-            turn: Turn::new(live.config, live.journal),
+            kept: turn.engine().latched(),
+            turn,
+            keeper: live.keeper,
             client: Client::new(live.client),
             net,
             inbox,
             controls: forwarded(live.controls),
-            batch: Vec::with_capacity(BATCH_MAX),
+            batch,
             effects: Vec::with_capacity(BATCH_MAX),
             commands: Vec::with_capacity(64),
             start,
@@ -166,10 +183,10 @@ impl Session {
         [self.client.next_deadline(), self.turn.engine().next_deadline(), self.until, self.stopping]
             .into_iter()
             .flatten()
-            .filter(|&at| at > self.now)
             .min()
             .unwrap_or(self.now + NAP)
-            .min(self.now + NAP)
+            // What is due already is done at once, but never in a circle without a pause.
+            .clamp(self.now + PAUSE, self.now + NAP)
     }
 
     fn take_in(&mut self, arrived: Arrived) {
@@ -232,7 +249,28 @@ impl Session {
                 self.stopping.get_or_insert(self.now + SHUTDOWN_LIMIT);
             }
         }
+        self.keep(observer);
         self.show(observer);
+    }
+
+    /// What has been latched is on disk before anything else happens.
+    fn keep(&mut self, observer: &mut dyn Observer) {
+        let latched = self.turn.engine().latched();
+        let Some(keeper) = &mut self.keeper else { return };
+        let changed = latched != self.kept;
+        if changed && let Some(carry) = self.turn.engine().carry() {
+            self.kept = latched;
+            if let Err(error) = keeper.keep_now(&carry) {
+                complain(observer, &error.to_string());
+            }
+        } else if self.now >= self.link_due
+            && let Some(carry) = self.turn.engine().carry()
+        {
+            keeper.keep(carry);
+        }
+        if let Some(failure) = keeper.take_failure() {
+            complain(observer, &failure);
+        }
     }
 
     fn show(&mut self, observer: &mut dyn Observer) {
@@ -284,6 +322,11 @@ impl Session {
     ) -> Result<Summary, SessionError> {
         let snapshot = self.turn.snapshot();
         observer.snapshot(snapshot.clone(), self.turn.journal_bytes());
+        if let (Some(keeper), Some(carry)) = (&mut self.keeper, self.turn.engine().carry())
+            && let Err(error) = keeper.keep_now(&carry)
+        {
+            complain(observer, &error.to_string());
+        }
         let truth = self.record.take().map(VenueRecord::from);
         let turns = self.turn.turns();
         let unrecorded = self.turn.journal_failure().cloned();
@@ -296,6 +339,11 @@ impl Session {
         let (span, events) = ((self.start, self.now), self.events);
         Ok(Summary { snapshot, truth, span, turns, events, took, state_hash, failure })
     }
+}
+
+fn complain(observer: &mut dyn Observer, why: &str) {
+    let message = format!("a restart would forget limits and books: {why}");
+    observer.log(&Log { level: Level::Error, message });
 }
 
 /// Operators' wishes come from other threads; here they can be waited for together with messages.

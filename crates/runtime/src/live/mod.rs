@@ -5,7 +5,7 @@ pub mod net;
 mod questions;
 
 pub use driver::Live;
-pub use questions::preflight;
+pub use questions::{income, preflight};
 
 use crate::session::SessionError;
 

@@ -137,7 +137,8 @@ fn user_events_come_later_than_the_reply_and_in_order() {
     world.wait(Duration::from_millis(250));
     assert!(world.events(0).is_empty());
     world.wait(Duration::from_millis(300));
-    let names: Vec<_> = world.events(0).iter().map(|e| e["e"].as_str().unwrap().to_owned()).collect();
+    let names: Vec<_> =
+        world.events(0).iter().map(|e| e["e"].as_str().unwrap().to_owned()).collect();
     assert_eq!(names.len(), 8, "none is lost: {names:?}");
     assert_eq!((&*names[0], &*names[4]), ("TRADE_LITE", "TRADE_LITE"), "their order stays");
     // Those that are held go out in order even when the fault is over.
@@ -314,9 +315,15 @@ fn another_actor_changes_modes() {
     assert_eq!(events.len(), 2, "the venue says nothing about the position mode");
     assert_eq!(events[0]["a"]["m"], "MARGIN_TYPE_CHANGE");
     assert_eq!(events[0]["a"]["P"][0]["mt"], "isolated");
-    assert_eq!((&events[1]["e"], &events[1]["ai"]["j"]), (&"ACCOUNT_CONFIG_UPDATE".into(), &true.into()));
+    assert_eq!(
+        (&events[1]["e"], &events[1]["ai"]["j"]),
+        (&"ACCOUNT_CONFIG_UPDATE".into(), &true.into())
+    );
     let config = world.good(0, "GET", "/fapi/v1/accountConfig", "");
-    assert_eq!((&config["dualSidePosition"], &config["multiAssetsMargin"]), (&true.into(), &true.into()));
+    assert_eq!(
+        (&config["dualSidePosition"], &config["multiAssetsMargin"]),
+        (&true.into(), &true.into())
+    );
     let query = world.limit("BUY", 0.01, "&timeInForce=GTC");
     assert_eq!(world.bad(0, "POST", ORDER, &query), -4061);
 }

@@ -13,7 +13,7 @@ use binance::replies::{LimitKind, OrderReply, RateLimit};
 use binance::server::{Action, Fate, Faults, Front, LimitRules, Request, Route, Session, Topic};
 use binance::{ClockSync, Credentials, Endpoints, HttpRequest, Method, Stamp, rest};
 use engine::snapshot::DeskView;
-use engine::{Alert, Control, EngineConfig, Input, Output};
+use engine::{Alert, Carry, Control, EngineConfig, Input, Output};
 use market::venue::{OpenOrder, VenueCommand};
 use market::{Decimal, InstrumentId, Nanos, Position, Usd};
 use runtime::Turn;
@@ -92,6 +92,9 @@ pub(crate) struct World {
     sockets: BTreeMap<SocketId, Socket>,
     batch: Vec<Input>,
     effects: Vec<Effect>,
+    /// What is on disk for the next session, as the live driver keeps it.
+    pub(crate) kept: Option<Carry>,
+    kept_at: Nanos,
 }
 
 pub(crate) fn client_config(seed: u64, clock: ClockSync, path: OrderPath) -> ClientConfig {
@@ -157,6 +160,8 @@ impl World {
             sockets: BTreeMap::new(),
             batch: Vec::new(),
             effects: Vec::new(),
+            kept: None,
+            kept_at: Nanos::ZERO,
         };
         world.client.start(world.ours(), &mut world.effects);
         world.carry_out();
@@ -184,6 +189,8 @@ impl World {
         let mut engine = engine_config();
         engine.session = self.session;
         self.turn = Turn::new(engine, None);
+        let kept = self.kept.clone();
+        self.batch.extend(kept.map(|carry| Input::Control(Control::Restore(Box::new(carry)))));
         let config = client_config(self.seed, ClockSync::default(), OrderPath::WsApi);
         self.client = Client::new(config);
         self.client.start(self.ours(), &mut self.effects);
@@ -287,6 +294,12 @@ impl World {
                 Output::Note(_) => {}
             }
         }
+        let latched = self.kept.as_ref().map(|kept| (kept.latches, kept.breaker.state));
+        let changed = latched != Some(self.turn.engine().latched());
+        if changed || self.now >= self.kept_at + Duration::from_secs(1) {
+            self.kept_at = self.now;
+            self.kept = self.turn.engine().carry().or(self.kept.take());
+        }
         for command in commands {
             self.client.command(now, &command, &mut self.effects);
             self.commands.push((now, command));
@@ -305,8 +318,7 @@ impl World {
             match effect {
                 Effect::Open { socket, url } => {
                     let (last, used) = (there, None);
-                    self.sockets
-                        .insert(socket, Socket { used, last, dead: false });
+                    self.sockets.insert(socket, Socket { used, last, dead: false });
                     let refused = self.weather.refuses || self.front.faults().refuse_sockets;
                     if refused {
                         self.sockets.remove(&socket);

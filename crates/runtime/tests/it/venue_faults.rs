@@ -288,3 +288,42 @@ fn a_process_that_is_killed_and_stays_dead_is_covered_by_the_switch() {
     world.run(seconds(31));
     assert!(world.open_orders().is_empty(), "{}", world.story());
 }
+
+#[test]
+fn a_restart_forgets_neither_losses_nor_fills() {
+    for seed in 0..20 {
+        let mut engine = engine_config();
+        strategy(&mut engine).base_spread = 0.0002;
+        let mut world = World::with(seed, OrderPath::WsApi, engine, None);
+        world.run_until(seconds(40), "quoting", World::is_quoting);
+        world.run_until(seconds(300), "a fill", |world| world.desk().counters.fills != [0, 0]);
+        world.run(Duration::from_micros(seed * 3_919_317 % 3_000_000));
+        // Dead for a while: what fills meanwhile is found by its id.
+        world.weather.refuses = true;
+        world.cut();
+        world.run(seconds(20));
+        world.weather.refuses = false;
+        let before = world.kept.as_ref().unwrap().baselines.unwrap();
+        world.restart();
+        recovers(&mut world, &format!("restart, seed {seed}"));
+        let after = world.turn.snapshot().pnl;
+        // Equity is the venue's: wallet and open position, not a new beginning.
+        let wallet = after.initial + after.realized - after.fees + after.funding + after.transfers;
+        assert_eq!(after.equity, wallet + after.unrealized, "seed {seed}");
+        assert!(after.peak >= before.peak, "seed {seed}: the peak is not forgotten");
+        assert_eq!(after.day, after.equity - before.day_start, "seed {seed}: nor the day");
+    }
+}
+
+#[test]
+fn a_halt_outlives_the_process() {
+    let mut world = quoting(21);
+    world.control(Control::Halt);
+    world.run(millis(20));
+    world.restart();
+    world.run(seconds(30));
+    assert!(world.desk().standstill.contains(&Standstill::OperatorHalt));
+    assert!(world.open_orders().is_empty());
+    world.control(Control::Resume { clear_halt: true });
+    recovers(&mut world, "resumed");
+}

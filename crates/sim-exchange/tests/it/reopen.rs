@@ -58,11 +58,8 @@ fn those_that_came_first_trade_first_and_can_be_canceled() {
     let orders = vec![rested(2, Side::Buy, 260_990, 10), rested(1, Side::Buy, 260_990, 10)];
     let mut sim = SimExchange::reopen(quiet(), &[holdings(0, orders)]);
     run(&mut sim, at(1), &mut Vec::new());
-    let sell = Injection::Trade {
-        aggressor: Side::Sell,
-        price: Price::new(260_990),
-        qty: Qty::new(9),
-    };
+    let sell =
+        Injection::Trade { aggressor: Side::Sell, price: Price::new(260_990), qty: Qty::new(9) };
     sim.inject(sell);
     let left: Vec<_> = sim.truth().open_orders.iter().map(|order| order.client_id).collect();
     assert_eq!(left, [Some(name(1))]);

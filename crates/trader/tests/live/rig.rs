@@ -173,15 +173,14 @@ impl Process {
         until("the process ends", limit, || self.ended())
     }
 
-    /// Waits for a line of it and returns what stands between two texts there.
-    fn told(&mut self, before: &str, after: &str) -> String {
+    /// Waits until it has said something, and returns what stands between two texts there; or how it
+    /// ended without.
+    fn told(&mut self, before: &str, after: &str) -> Result<String, ExitStatus> {
         until(before, PATIENCE, || {
-            let said = self.said();
-            let rest = said.split_once(before).map(|(_, rest)| rest);
-            let found = rest.and_then(|rest| rest.split_once(after));
             let ended = self.ended();
-            assert!(found.is_some() || ended.is_none(), "{ended:?} instead of {before:?}: {said}");
-            found.map(|(found, _)| found.to_owned())
+            let said = self.said();
+            let rest = said.split_once(before).and_then(|(_, rest)| rest.split_once(after));
+            rest.map(|(found, _)| Ok(found.to_owned())).or(ended.map(Err))
         })
     }
 }
@@ -209,20 +208,27 @@ impl Exchange {
     }
 
     pub(crate) fn at(desk: &Desk, listen: &str, options: &[&str]) -> Self {
+        Self::of(Self::spawn(desk, listen, options), options.contains(&"--control"))
+    }
+
+    pub(crate) fn spawn(desk: &Desk, listen: &str, options: &[&str]) -> Process {
         let mut arguments = vec!["exchange", "--listen", listen];
         arguments.extend(["--api-key", KEY, "--api-secret", SECRET]);
         if !options.contains(&"--leverage") {
             arguments.extend(["--leverage", "5"]);
         }
         arguments.extend(options);
-        let process = desk.start(&arguments);
-        Self::of(process, options.contains(&"--control"))
+        desk.start(&arguments)
     }
 
     /// Waits until it serves.
     pub(crate) fn of(mut process: Process, controlled: bool) -> Self {
-        let base = process.told("exchange: ", " serves");
-        let control = controlled.then(|| process.told("faults:   ", "\n"));
+        let mut told = |before: &str, after: &str| {
+            let told = process.told(before, after);
+            told.unwrap_or_else(|status| panic!("{status}: {}", process.said()))
+        };
+        let base = told("exchange: ", " serves");
+        let control = controlled.then(|| told("faults:   ", "\n"));
         let credentials = Credentials::new(KEY, SECRET).unwrap();
         Self { process, base, control, credentials, agent: agent() }
     }
@@ -267,22 +273,22 @@ impl Exchange {
     pub(crate) fn position(&self) -> Decimal {
         let rows = self.ask(&rest::position_risk(SYMBOL));
         let rows = rows.as_array().unwrap();
-        rows.iter().map(|row| decimal(&row["positionAmt"])).sum()
+        Decimal::from_units(rows.iter().map(|row| decimal(&row["positionAmt"]).units()).sum())
     }
 
     /// The position as the sum of every trade of the account.
     pub(crate) fn traded(&self) -> Decimal {
-        let (mut sum, mut from) = (Decimal::ZERO, 0);
+        let (mut sum, mut from) = (0, 0);
         loop {
             let page = self.ask(&rest::user_trades(SYMBOL, TradesFrom::Id(market::TradeId(from))));
             let page = page.as_array().unwrap();
             for trade in page {
-                let qty = decimal(&trade["qty"]);
-                sum = if trade["buyer"] == true { sum + qty } else { sum - qty };
+                let qty = decimal(&trade["qty"]).units();
+                sum += if trade["buyer"] == true { qty } else { -qty };
                 from = from.max(trade["id"].as_i64().unwrap() + 1);
             }
             if page.is_empty() {
-                return sum;
+                return Decimal::from_units(sum);
             }
         }
     }
@@ -329,9 +335,14 @@ impl Trader {
         desk.start(&["run", "--config", "config.yaml"])
     }
 
-    pub(crate) fn of(mut process: Process) -> Self {
-        let base = format!("http://{}", process.told("console: http://", "/"));
-        Self { process, base, agent: agent() }
+    pub(crate) fn of(process: Process) -> Self {
+        Self::try_of(process).unwrap_or_else(|(status, said)| panic!("{status}: {said}"))
+    }
+
+    /// Waits for its console, or how it ended and what it said instead.
+    pub(crate) fn try_of(mut process: Process) -> Result<Self, (ExitStatus, String)> {
+        let told = process.told("console: http://", "/").map_err(|status| (status, process.said()));
+        Ok(Self { base: format!("http://{}", told?), process, agent: agent() })
     }
 
     /// What a path of its API answers; `None` while it does not.

@@ -71,6 +71,13 @@ struct Fields<'a> {
     booleans: [bool; 2],
 }
 
+/// Prices of one order are spelled alike, and so are quantities.
+#[derive(Default)]
+struct Spellings {
+    price: Spelling,
+    qty: Spelling,
+}
+
 /// What a field holds, and its place among those of its kind.
 #[derive(Clone, Copy)]
 enum Place {
@@ -163,18 +170,7 @@ impl<'a> Fields<'a> {
     fn read(&mut self, mut here: Cursor<'a>) -> Option<Cursor<'a>> {
         let mut key = here.key_after(b'{')?;
         while let Some(name) = key {
-            let place = Place::of(name);
-            match place {
-                Place::Text(at) => self.texts[usize::from(at)] = word(&mut here)?,
-                Place::Decimal(at) => {
-                    self.decimals[usize::from(at)] =
-                        decimal(&mut here, at, &mut Spelling::default())?;
-                }
-                Place::Integer(at) => self.integers[usize::from(at)] = here.integer()?,
-                Place::Boolean(at) => self.booleans[usize::from(at)] = here.boolean()?,
-                Place::Unread => here.skip_scalar()?,
-            }
-            self.see(place)?;
+            self.take(Place::of(name), None, &mut here, &mut Spellings::default())?;
             here = self.read_usual(here)?;
             key = here.key_after(b',')?;
         }
@@ -186,86 +182,80 @@ impl<'a> Fields<'a> {
     /// over, and the rest is found by its name.
     #[inline(always)]
     fn read_usual(&mut self, mut here: Cursor<'a>) -> Option<Cursor<'a>> {
-        // Prices are spelled alike, and so are quantities.
-        let (mut price, mut qty) = (Spelling::default(), Spelling::default());
-        macro_rules! words {
-            ($($start:literal => $at:ident: $($word:literal)*;)*) => {$(
-                if here.skip_literal($start) {
-                    self.texts[usize::from($at)] = match () {
-                        $(() if here.skip_text(concat!("\"", $word, "\"")) => $word,)*
-                        () => word(&mut here)?,
+        let mut spellings = Spellings::default();
+        macro_rules! expect {
+            ($($key:literal: $kind:ident $(($at:ident))? $($word:literal)*;)*) => {$(
+                if here.skip_text(concat!(",\"", $key, "\":")) {
+                    let word: Option<&'static str> = match () {
+                        $(() if here.skip_text(concat!("\"", $word, "\"")) => Some($word),)*
+                        () => None,
                     };
-                    self.see(Place::Text($at))?;
+                    self.take(Place::$kind $(($at))?, word, &mut here, &mut spellings)?;
                 }
             )*};
         }
-        macro_rules! decimals {
-            ($($start:literal => $at:ident $spelling:expr;)*) => {$(
-                if here.skip_literal($start) {
-                    self.decimals[usize::from($at)] = decimal(&mut here, $at, $spelling)?;
-                    self.see(Place::Decimal($at))?;
-                }
-            )*};
+        expect! {
+            "c": Text(CLIENT_ID);
+            "S": Text(SIDE) "BUY" "SELL";
+            "o": Text(KIND) "LIMIT" "MARKET";
+            "f": Text(TIF) "GTX" "GTC" "IOC";
+            "q": Decimal(QTY);
+            "p": Decimal(PRICE);
+            "ap": Unread "0";
+            "sp": Unread "0";
+            "x": Text(EXECUTION) "TRADE" "NEW" "CANCELED" "AMENDMENT";
+            "X": Text(STATUS) "NEW" "FILLED" "PARTIALLY_FILLED" "CANCELED";
+            "i": Integer(ID);
+            "l": Decimal(LAST_QTY);
+            "z": Decimal(FILLED);
+            "L": Decimal(LAST_PRICE);
+            "n": Decimal(FEE) "0";
+            "N": Text(FEE_ASSET) "USDC" "USDT";
+            "T": Integer(TIME);
+            "t": Integer(TRADE_ID);
+            "b": Unread "0";
+            "a": Unread "0";
+            "m": Boolean(MAKER);
+            "R": Boolean(REDUCE_ONLY);
+            "wt": Unread "CONTRACT_PRICE";
+            "ot": Unread "LIMIT";
+            "ps": Unread "BOTH";
         }
-        macro_rules! integers {
-            ($($start:literal => $at:ident;)*) => {$(
-                if here.skip_literal($start) {
-                    self.integers[usize::from($at)] = here.integer()?;
-                    self.see(Place::Integer($at))?;
-                }
-            )*};
-        }
-        macro_rules! booleans {
-            ($($start:literal => $at:ident;)*) => {$(
-                if here.skip_literal($start) {
-                    self.booleans[usize::from($at)] = here.boolean()?;
-                    self.see(Place::Boolean($at))?;
-                }
-            )*};
-        }
-        macro_rules! unread {
-            ($($start:literal: $($value:literal)*;)*) => {$(
-                if here.skip_literal($start) $(&& !here.skip_literal($value))* {
-                    here.skip_scalar()?;
-                }
-            )*};
-        }
-        words! {
-            b",\"c\":" => CLIENT_ID: ;
-            b",\"S\":" => SIDE: "BUY" "SELL";
-            b",\"o\":" => KIND: "LIMIT" "MARKET";
-            b",\"f\":" => TIF: "GTX" "GTC" "IOC";
-        }
-        decimals! { b",\"q\":" => QTY &mut qty; b",\"p\":" => PRICE &mut price; }
-        unread! { b",\"ap\":": b"\"0\""; b",\"sp\":": b"\"0\""; }
-        words! {
-            b",\"x\":" => EXECUTION: "TRADE" "NEW" "CANCELED" "AMENDMENT";
-            b",\"X\":" => STATUS: "NEW" "FILLED" "PARTIALLY_FILLED" "CANCELED";
-        }
-        integers! { b",\"i\":" => ID; }
-        decimals! {
-            b",\"l\":" => LAST_QTY &mut qty;
-            b",\"z\":" => FILLED &mut qty;
-            b",\"L\":" => LAST_PRICE &mut price;
-            b",\"n\":" => FEE &mut Spelling::default();
-        }
-        words! { b",\"N\":" => FEE_ASSET: "USDC" "USDT"; }
-        integers! { b",\"T\":" => TIME; b",\"t\":" => TRADE_ID; }
-        unread! { b",\"b\":": b"\"0\""; b",\"a\":": b"\"0\""; }
-        booleans! { b",\"m\":" => MAKER; b",\"R\":" => REDUCE_ONLY; }
-        unread! {
-            b",\"wt\":": b"\"CONTRACT_PRICE\"";
-            b",\"ot\":": b"\"LIMIT\"";
-            b",\"ps\":": b"\"BOTH\"";
-            b",\"cp\":": b"false";
-        }
-        decimals! { b",\"rp\":" => REALIZED &mut Spelling::default(); }
-        unread! { b",\"pP\":": b"false"; }
-        here.skip_literal(b",\"si\":0,\"ss\":0");
-        unread! { b",\"V\":": b"\"EXPIRE_MAKER\"" b"\"NONE\""; b",\"pm\":": b"\"NONE\""; }
-        here.skip_literal(b",\"gtd\":0");
-        words! { b",\"er\":" => EXPIRY: "0"; }
+        here.skip_text(",\"cp\":false");
+        expect! { "rp": Decimal(REALIZED) "0"; }
+        here.skip_text(",\"pP\":false,\"si\":0,\"ss\":0");
+        expect! { "V": Unread "EXPIRE_MAKER" "NONE"; "pm": Unread "NONE"; }
+        here.skip_text(",\"gtd\":0");
+        expect! { "er": Text(EXPIRY) "0"; }
         Some(here)
+    }
+
+    /// Takes a value to its place; `word` is what it says if it has been read already: a text, or
+    /// the decimal zero.
+    #[inline(always)]
+    fn take(
+        &mut self,
+        place: Place,
+        word: Option<&'static str>,
+        here: &mut Cursor<'a>,
+        spellings: &mut Spellings,
+    ) -> Option<()> {
+        match (place, word) {
+            (Place::Text(at), Some(word)) => self.texts[usize::from(at)] = word,
+            (Place::Text(at), None) => {
+                self.texts[usize::from(at)] = str::from_utf8(here.text()?).ok()?;
+            }
+            (Place::Decimal(at), None) => {
+                let is_qty = matches!(at, QTY | LAST_QTY | FILLED);
+                let spelling = if is_qty { &mut spellings.qty } else { &mut spellings.price };
+                self.decimals[usize::from(at)] = decimal(here, at, spelling)?;
+            }
+            (Place::Integer(at), _) => self.integers[usize::from(at)] = here.integer()?,
+            (Place::Boolean(at), _) => self.booleans[usize::from(at)] = here.boolean()?,
+            (Place::Unread, None) => here.skip_scalar()?,
+            (Place::Decimal(_) | Place::Unread, Some(_)) => {}
+        }
+        self.see(place)
     }
 
     /// Notes that a field was there; `None` when it was there before.
@@ -313,19 +303,10 @@ impl<'a> Fields<'a> {
     }
 }
 
-#[inline(always)]
-fn word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
-    str::from_utf8(cursor.text()?).ok()
-}
-
 /// A decimal; fee and profit may be negative.
 #[inline(always)]
 fn decimal(cursor: &mut Cursor<'_>, at: u8, spelling: &mut Spelling) -> Option<Decimal> {
-    let is_signed = matches!(at, FEE | REALIZED);
-    if is_signed && cursor.skip_literal(b"\"0\"") {
-        return Some(Decimal::ZERO);
-    }
-    let is_negative = is_signed && cursor.skip_literal(b"\"-");
+    let is_negative = matches!(at, FEE | REALIZED) && cursor.skip_literal(b"\"-");
     if !is_negative {
         (cursor.next()? == b'"').then_some(())?;
     }
