@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use engine::Control;
+use market::Nanos;
 use ops::api::{ControlRequest, ControlSink};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -14,6 +15,8 @@ use crate::output::complain;
 
 /// Between two tries to hand over the order to stop, and two looks whether it is all over.
 const TICK: Duration = Duration::from_millis(50);
+/// Supervisors signal a process and its group, so one request may come twice; a person takes longer.
+const ONE_REQUEST: Duration = Duration::from_millis(500);
 /// Exit code of a process that was stopped at once, as shells have it for SIGINT.
 const STOPPED: i32 = 130;
 
@@ -94,8 +97,8 @@ enum Stop {
     No,
     /// Wanted; the trading thread has not taken the order yet.
     Wanted,
-    /// The trading thread has it.
-    Ordered,
+    /// The trading thread has it, since then.
+    Ordered(Nanos),
 }
 
 struct Watch {
@@ -136,7 +139,8 @@ impl Watch {
                      dead-man's switch"
                 ));
             }
-            Stop::Ordered => {
+            Stop::Ordered(since) if runtime::clock::now().since(since) < ONE_REQUEST => {}
+            Stop::Ordered(_) => {
                 complain(format_args!(
                     "stopped at once; orders may rest until the dead-man's switch fires"
                 ));
@@ -149,7 +153,9 @@ impl Watch {
         if matches!(self.stop, Stop::Wanted) {
             match self.controls.try_send(Control::Shutdown) {
                 Err(TrySendError::Full(_)) => {}
-                Ok(()) | Err(TrySendError::Disconnected(_)) => self.stop = Stop::Ordered,
+                Ok(()) | Err(TrySendError::Disconnected(_)) => {
+                    self.stop = Stop::Ordered(runtime::clock::now());
+                }
             }
         }
     }
@@ -197,7 +203,8 @@ mod tests {
         }
         assert_eq!(taken.recv(), Ok(Control::Pause));
         watch.hand_over();
-        assert!(matches!(watch.stop, Stop::Ordered));
+        assert!(matches!(watch.stop, Stop::Ordered(_)));
+        watch.asked();
         assert_eq!(taken.recv(), Ok(Control::Shutdown));
         watch.hand_over();
         assert!(taken.try_recv().is_err(), "once is enough");
