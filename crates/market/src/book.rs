@@ -4,6 +4,8 @@
 //! stream is ahead of depth. A broken chain of update ids makes it [`BookStatus::Gapped`] until the
 //! next snapshot; age is judged by the caller's clock with [`Book::status`].
 
+mod ladder;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{BookTicker, DepthDiff, DepthSnapshot, Level};
 use crate::time::Nanos;
 use crate::units::{Price, Qty, Side};
+use ladder::Ladder;
 
 /// Whether a book may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,10 +33,9 @@ pub enum BookStatus {
 }
 
 /// L2 depth of one instrument.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Book {
-    /// Per side, best level last, so that the busy end is the cheap end.
-    sides: [Vec<Level>; 2],
+    sides: [Ladder; 2],
     ticker: Option<BookTicker>,
     last_id: u64,
     updated: Nanos,
@@ -48,21 +50,27 @@ enum Chain {
     Broken,
 }
 
+impl Default for Book {
+    fn default() -> Self {
+        Self::of(Side::BOTH.map(Ladder::new))
+    }
+}
+
 impl Book {
     /// An empty book with room for `levels` per side before it allocates again.
     pub fn with_capacity(levels: usize) -> Self {
-        let side = || Vec::with_capacity(levels);
-        Self { sides: [side(), side()], ..Self::default() }
+        Self::of(Side::BOTH.map(|side| Ladder::with_capacity(side, levels)))
+    }
+
+    fn of(sides: [Ladder; 2]) -> Self {
+        let (last_id, updated, chain) = (0, Nanos::ZERO, Chain::Empty);
+        Self { sides, ticker: None, last_id, updated, chain }
     }
 
     /// Replaces everything.
     pub fn apply_snapshot(&mut self, now: Nanos, snapshot: &DepthSnapshot) {
         for (side, levels) in [(Side::Buy, &snapshot.bids), (Side::Sell, &snapshot.asks)] {
-            let own = &mut self.sides[side.index()];
-            own.clear();
-            own.extend(levels.iter().filter(|level| !level.qty.is_zero()));
-            own.sort_unstable_by(|a, b| worst_first(side, a.price, b.price));
-            own.dedup_by_key(|level| level.price);
+            self.sides[side.index()].replace(levels);
         }
         self.ticker = self.ticker.filter(|ticker| ticker.update_id > snapshot.last_id);
         self.last_id = snapshot.last_id;
@@ -87,7 +95,7 @@ impl Book {
         }
         for (side, levels) in [(Side::Buy, &diff.bids), (Side::Sell, &diff.asks)] {
             for level in levels {
-                set_level(&mut self.sides[side.index()], side, *level);
+                self.sides[side.index()].set(*level);
             }
         }
         self.last_id = diff.last_id;
@@ -140,7 +148,7 @@ impl Book {
                 let level = if side == Side::Buy { ticker.bid } else { ticker.ask };
                 (!level.qty.is_zero()).then_some(level)
             }
-            None => self.sides[side.index()].last().copied(),
+            None => self.sides[side.index()].best(),
         }
     }
 
@@ -151,8 +159,8 @@ impl Book {
 
     /// Best bid and ask by depth alone, whatever the ticker says.
     pub fn depth_touch(&self) -> Option<(Level, Level)> {
-        let last = |side: Side| self.sides[side.index()].last().copied();
-        Some((last(Side::Buy)?, last(Side::Sell)?))
+        let best = |side: Side| self.sides[side.index()].best();
+        Some((best(Side::Buy)?, best(Side::Sell)?))
     }
 
     /// Levels of a side, best first. Where the ticker is ahead of depth it supplies the first level
@@ -160,7 +168,7 @@ impl Book {
     pub fn levels(&self, side: Side) -> impl Iterator<Item = Level> + '_ {
         let top = self.fresh_ticker().and_then(|_| self.best(side));
         let hidden = self.fresh_ticker().is_some() && top.is_none();
-        let rest = self.sides[side.index()].iter().rev().copied().filter(move |level| match top {
+        let rest = self.sides[side.index()].best_first().filter(move |level| match top {
             Some(top) => side.is_better(top.price, level.price),
             None => !hidden,
         });
@@ -176,11 +184,7 @@ impl Book {
                 Some(_) | None => return Qty::ZERO,
             }
         }
-        let levels = &self.sides[side.index()];
-        match position_of(levels, side, price) {
-            Ok(index) => levels[index].qty,
-            Err(_) => Qty::ZERO,
-        }
+        self.sides[side.index()].qty_at(price)
     }
 
     /// Number of depth levels held on a side.
@@ -200,43 +204,15 @@ impl Book {
         if let Some(ticker) = &self.ticker {
             (ticker.update_id, ticker.bid, ticker.ask).hash(hasher);
         }
-        self.sides.hash(hasher);
+        self.sides.len().hash(hasher);
+        self.sides.iter().for_each(|side| side.hash_into(hasher));
     }
 
     /// Checks what must always hold.
     ///
     /// # Panics
-    /// When a side is not strictly sorted or holds an empty level: a bug of ours.
+    /// When a side is not strictly sorted, holds an empty level or loses one: a bug of ours.
     pub fn assert_invariants(&self) {
-        for side in Side::BOTH {
-            let levels = &self.sides[side.index()];
-            assert!(
-                levels.is_sorted_by(|a, b| side.is_better(b.price, a.price)),
-                "{side} unsorted"
-            );
-            assert!(levels.iter().all(|level| !level.qty.is_zero()), "{side} holds an empty level");
-        }
-    }
-}
-
-fn worst_first(side: Side, a: Price, b: Price) -> std::cmp::Ordering {
-    match side {
-        Side::Buy => a.cmp(&b),
-        Side::Sell => b.cmp(&a),
-    }
-}
-
-fn position_of(levels: &[Level], side: Side, price: Price) -> Result<usize, usize> {
-    levels.binary_search_by(|level| worst_first(side, level.price, price))
-}
-
-fn set_level(levels: &mut Vec<Level>, side: Side, level: Level) {
-    match (position_of(levels, side, level.price), level.qty.is_zero()) {
-        (Ok(index), true) => {
-            levels.remove(index);
-        }
-        (Ok(index), false) => levels[index].qty = level.qty,
-        (Err(index), false) => levels.insert(index, level),
-        (Err(_), true) => {}
+        self.sides.iter().for_each(Ladder::assert_invariants);
     }
 }

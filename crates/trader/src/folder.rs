@@ -89,7 +89,9 @@ impl Folder {
         };
         // Only a whole file ever has this name, whenever the power fails.
         let fresh = self.dir.join(format!("{SESSION}.new"));
-        let written = File::create(&fresh).and_then(|mut file| {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o640);
+        let written = options.open(&fresh).and_then(|mut file| {
             writeln!(file, "{next}")?;
             file.sync_all()?;
             std::fs::rename(&fresh, &path)?;

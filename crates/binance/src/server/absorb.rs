@@ -322,10 +322,10 @@ impl Front {
         let Some(order) = account.orders.get(&id) else {
             return;
         };
-        let open = |side: Side| -> Usd {
-            let orders = account.open_orders().filter(|order| order.side == side);
-            orders.map(|order| instrument.notional(order.price, order.left())).sum()
-        };
+        let mut open = [Usd::ZERO; 2];
+        for order in account.open_orders() {
+            open[order.side.index()] += instrument.notional(order.price, order.left());
+        }
         let nothing = || "0".to_owned();
         let fill = execution.map(|execution| execution.fill);
         let millis = at.as_millis();
@@ -350,8 +350,8 @@ impl Front {
             N: &instrument.rules().quote,
             T: millis,
             t: fill.map_or(0, |fill| self.trade_base + fill.trade_id.0),
-            b: open(Side::Buy).to_string(),
-            a: open(Side::Sell).to_string(),
+            b: open[Side::Buy.index()].to_string(),
+            a: open[Side::Sell.index()].to_string(),
             m: fill.is_some_and(|fill| fill.maker),
             R: order.reduce_only,
             wt: "CONTRACT_PRICE",

@@ -226,42 +226,39 @@ impl<'a> Cursor<'a> {
     /// A plain unsigned decimal in quotes, in units of 1e-8.
     #[inline(always)]
     pub(crate) fn quoted(&mut self) -> Option<u64> {
-        let text = match self.rest.split_first_chunk::<{ TEXT + 1 }>() {
-            Some(([b'"', text @ ..], _)) => {
-                Spelling::of(text).and_then(|found| Some((found.end, found.read(text)?)))
-            }
-            _ => None,
-        };
-        match text {
-            Some((end, units)) => {
-                self.rest = self.rest.get(end + 2..)?;
-                Some(units)
-            }
-            None => self.aside(|cursor| {
-                (cursor.next()? == b'"').then_some(())?;
-                cursor.number_slowly()
-            }),
-        }
+        self.number_after(b"\"", &mut Spelling::default())
     }
 
     /// A plain unsigned decimal after its opening quote and with the closing one, in units of 1e-8.
     #[inline(always)]
     pub(crate) fn number(&mut self, expected: &mut Spelling) -> Option<u64> {
-        let Some(text) = self.rest.first_chunk::<TEXT>() else {
-            return self.aside(Self::number_slowly);
+        self.number_after(b"", expected)
+    }
+
+    /// The same behind a literal of up to four bytes. Takes nothing when it is something else.
+    #[inline(always)]
+    pub(crate) fn number_after<const N: usize>(
+        &mut self,
+        literal: &[u8; N],
+        expected: &mut Spelling,
+    ) -> Option<u64> {
+        let found = match self.rest.first_chunk::<{ TEXT + 4 }>() {
+            Some(block) if !block.starts_with(literal) => return None,
+            Some(block) => block[N..].first_chunk().and_then(|text| expected.find(text)),
+            None => None,
         };
-        let units = match expected.read(text) {
-            Some(units) => units,
-            None => match Spelling::of(text).and_then(|found| Some((found, found.read(text)?))) {
-                Some((found, units)) => {
-                    *expected = found;
-                    units
-                }
-                None => return self.aside(Self::number_slowly),
-            },
-        };
-        self.rest = self.rest.get(expected.end + 1..)?;
-        Some(units)
+        match found {
+            Some(units) => {
+                self.rest = self.rest.get(N + expected.end + 1..)?;
+                Some(units)
+            }
+            None => {
+                let mut rare = *self;
+                let units = rare.skip_literal(literal).then(|| rare.number_slowly())??;
+                *self = rare;
+                Some(units)
+            }
+        }
     }
 
     /// The same one by one: near the end of a frame, or longer.
@@ -302,6 +299,17 @@ impl<'a> Cursor<'a> {
 }
 
 impl Spelling {
+    /// The number that a text begins with, in units of 1e-8; learns how it is spelled.
+    #[inline(always)]
+    fn find(&mut self, text: &[u8; TEXT]) -> Option<u64> {
+        let units = self.read(text);
+        if units.is_some() {
+            return units;
+        }
+        *self = Self::of(text)?;
+        self.read(text)
+    }
+
     /// The number that a text begins with, in units of 1e-8, if it is spelled like this.
     #[inline(always)]
     fn read(&self, text: &[u8; TEXT]) -> Option<u64> {

@@ -247,14 +247,13 @@ fn levels<'a>(mut cursor: Cursor<'a>, listed: &Listed, out: &mut Vec<Level>) -> 
         return Some(cursor);
     }
     let (mut price_spelling, mut qty_spelling) = (Spelling::default(), Spelling::default());
-    cursor.skip_literal(b"[[\"").then_some(())?;
+    let mut price = cursor.number_after(b"[[\"", &mut price_spelling)?;
     loop {
-        let price = listed.price(cursor.number(&mut price_spelling)?)?;
-        cursor.skip_literal(b",\"").then_some(())?;
-        let qty = listed.qty(cursor.number(&mut qty_spelling)?)?;
-        out.push(Level { price, qty });
-        if !cursor.skip_literal(b"],[\"") {
-            return cursor.skip_literal(b"]]").then_some(cursor);
+        let qty = cursor.number_after(b",\"", &mut qty_spelling)?;
+        out.push(Level { price: listed.price(price)?, qty: listed.qty(qty)? });
+        match cursor.number_after(b"],[\"", &mut price_spelling) {
+            Some(next) => price = next,
+            None => return cursor.skip_literal(b"]]").then_some(cursor),
         }
     }
 }

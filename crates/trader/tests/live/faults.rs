@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::rig::{Desk, Exchange, PATIENCE, Trader, quotes, until, until_agreed};
+use crate::rig::{
+    Desk, Exchange, KEY, PATIENCE, Trader, fills, losses, quotes, until, until_agreed,
+};
 
 /// What is done to a session, and how it shows.
 struct Fault<'a> {
@@ -62,12 +64,7 @@ fn survives(fault: &Fault<'_>) {
     until_agreed(&exchange, &trader);
     trader.stop();
     assert_eq!(exchange.open_orders(), Vec::new());
-}
-
-fn losses(status: &Value, stream: &str) -> u64 {
-    let streams = status["link"]["streams"].as_array().unwrap();
-    let stream = streams.iter().find(|row| row["name"] == stream).unwrap();
-    stream["reconnects"].as_u64().unwrap()
+    desk.assert_no_panic();
 }
 
 fn is_down(status: &Value, stream: &str) -> bool {
@@ -121,7 +118,7 @@ fn the_market_falls_silent() {
 fn the_listen_key_expires() {
     survives(&Fault {
         name: "expired-key",
-        action: Some(json!({ "expire_listen_key": { "api_key": crate::rig::KEY } })),
+        action: Some(json!({ "expire_listen_key": { "api_key": KEY } })),
         felt: |before, now| losses(now, "user") > losses(before, "user"),
         ..Fault::default()
     });
@@ -221,7 +218,7 @@ fn a_little_of_everything_goes_wrong_at_once() {
             "vary_numbers": 300_000, "unknown_fields": 300_000, "unknown_events": 50_000,
         }),
         felt: |before, now| {
-            crate::rig::fills(now) >= crate::rig::fills(before) + 3
+            fills(now) >= fills(before) + 3
                 && counter(now, "in_doubt") > counter(before, "in_doubt")
         },
         ..Fault::default()

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use binance::rest;
 use market::Decimal;
 
-use crate::rig::{Desk, Exchange, PATIENCE, SECRET, SYMBOL, Trader, free_port};
+use crate::rig::{Desk, Exchange, PATIENCE, Process, SECRET, SYMBOL, Trader, free_port, until};
 
 /// A venue or a configuration that is not as it should be.
 struct Wrong {
@@ -160,15 +160,32 @@ fn settings_are_made_when_that_is_wanted() {
     assert_eq!(exchange.open_orders(), Vec::new());
 }
 
-/// Whether anybody has connected since the last look. By then whoever did so has ended, so what it
-/// began is here.
-fn contacted(listener: &TcpListener) -> bool {
-    match listener.accept() {
-        Ok(_) => true,
-        Err(error) => {
-            assert_eq!(error.kind(), ErrorKind::WouldBlock);
-            false
-        }
+/// A proxy that turns everybody away, and remembers whether anybody came.
+struct Proxy(TcpListener);
+
+impl Proxy {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
+    }
+
+    /// Waits until a process has ended; returns its exit code and whether anybody came meanwhile.
+    fn watch(&self, process: &mut Process) -> (Option<i32>, bool) {
+        let mut came = false;
+        let status = until("the trader gives up", PATIENCE, || {
+            // What a process began before it ended has arrived when its end is seen.
+            let ended = process.ended();
+            loop {
+                match self.0.accept() {
+                    Ok(_) => came = true,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            ended
+        });
+        (status.code(), came)
     }
 }
 
@@ -176,18 +193,17 @@ fn contacted(listener: &TcpListener) -> bool {
 /// anybody wanted to leave.
 #[test]
 fn real_money_needs_a_word_of_its_own_before_anybody_is_contacted() {
-    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
-    proxy.set_nonblocking(true).unwrap();
-    let way = format!("  proxy: http://{}\n", proxy.local_addr().unwrap());
+    let proxy = Proxy::new();
+    let way = format!("  proxy: http://{}\n", proxy.0.local_addr().unwrap());
     let desk = Desk::new("arm");
-    let mut run = |network: &str, flags: &[&str]| {
+    let run = |network: &str, flags: &[&str]| {
         let base = "  network: custom\n  base_url: http://127.0.0.1:8080\n";
         desk.configure("http://127.0.0.1:8080", &[(base, &format!("{way}{network}"))]);
         let mut arguments = vec!["run", "--config", "config.yaml"];
         arguments.extend(flags);
         let mut trader = desk.start(&arguments);
-        let status = trader.wait(PATIENCE);
-        (status.code(), trader.said())
+        let (code, came) = proxy.watch(&mut trader);
+        (code, came, trader.said())
     };
     let unarmed = [
         ("  network: mainnet\n", "--arm-live"),
@@ -199,10 +215,10 @@ fn real_money_needs_a_word_of_its_own_before_anybody_is_contacted() {
         ("  network: mainnet\n  arm: true\n", "exchange.arm"),
     ];
     for (network, wanted) in unarmed {
-        let (code, said) = run(network, &[]);
+        let (code, came, said) = run(network, &[]);
         assert_eq!(code, Some(2), "{network:?}: {said}");
         assert!(said.contains(wanted), "{network:?}: no {wanted:?} in {said}");
-        assert!(!contacted(&proxy), "{network:?}: {said}");
+        assert!(!came, "{network:?}: {said}");
         assert!(!said.contains(SECRET), "{network:?}: {said}");
         assert!(!desk.path.join("data").exists(), "{network:?} leaves nothing");
     }
@@ -217,10 +233,10 @@ fn real_money_needs_a_word_of_its_own_before_anybody_is_contacted() {
     ] {
         for flags in [&[][..], &["--arm-live"][..]] {
             let network = format!("  network: custom\n  base_url: {host}\n");
-            let (code, said) = run(&network, flags);
+            let (code, came, said) = run(&network, flags);
             assert_eq!(code, Some(2), "{host} {flags:?}: {said}");
             assert!(said.contains("base_url"), "{host} {flags:?}: {said}");
-            assert!(!contacted(&proxy), "{host} {flags:?}: {said}");
+            assert!(!came, "{host} {flags:?}: {said}");
         }
     }
     // Armed, they do set out: the proxy would have noticed the others.
@@ -229,8 +245,8 @@ fn real_money_needs_a_word_of_its_own_before_anybody_is_contacted() {
         ("  network: mainnet\n  arm: ETHUSDC mainnet\n", &[]),
         ("  network: custom\n  base_url: https://fapi.binance.com\n", &["--arm-live"]),
     ] {
-        let (code, said) = run(network, flags);
+        let (code, came, said) = run(network, flags);
         assert_eq!(code, Some(1), "{network:?}: {said}");
-        assert!(contacted(&proxy), "{network:?}: {said}");
+        assert!(came, "{network:?}: {said}");
     }
 }

@@ -123,6 +123,17 @@ impl Desk {
         fs::write(self.path.join("config.yaml"), text).unwrap();
     }
 
+    /// No process of the folder has failed an assertion of its own.
+    pub(crate) fn assert_no_panic(&self) {
+        for file in fs::read_dir(&self.path).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|kind| kind == "err") {
+                let text = fs::read_to_string(&path).unwrap();
+                assert!(!text.contains("panicked"), "{}: {text}", path.display());
+            }
+        }
+    }
+
     /// The newest journal.
     pub(crate) fn journal(&self) -> PathBuf {
         let folder = fs::read_dir(self.path.join("data/journal")).unwrap();
@@ -276,9 +287,9 @@ impl Exchange {
         Decimal::from_units(rows.iter().map(|row| decimal(&row["positionAmt"]).units()).sum())
     }
 
-    /// The position as the sum of every trade of the account.
-    pub(crate) fn traded(&self) -> Decimal {
-        let (mut sum, mut from) = (0, 0);
+    /// How many trades the account ever had, and what they come to.
+    pub(crate) fn traded(&self) -> (usize, Decimal) {
+        let (mut count, mut sum, mut from) = (0, 0, 0);
         loop {
             let page = self.ask(&rest::user_trades(SYMBOL, TradesFrom::Id(market::TradeId(from))));
             let page = page.as_array().unwrap();
@@ -287,8 +298,9 @@ impl Exchange {
                 sum += if trade["buyer"] == true { qty } else { -qty };
                 from = from.max(trade["id"].as_i64().unwrap() + 1);
             }
+            count += page.len();
             if page.is_empty() {
-                return Decimal::from_units(sum);
+                return (count, Decimal::from_units(sum));
             }
         }
     }
@@ -404,6 +416,13 @@ pub(crate) fn all_up(status: &Value) -> bool {
     streams.is_some_and(|streams| {
         streams.len() == 5 && streams.iter().all(|stream| stream["up"] == true)
     })
+}
+
+/// Times a stream was lost.
+pub(crate) fn losses(status: &Value, stream: &str) -> u64 {
+    let streams = status["link"]["streams"].as_array().unwrap();
+    let stream = streams.iter().find(|row| row["name"] == stream).unwrap();
+    stream["reconnects"].as_u64().unwrap()
 }
 
 /// Executions of the session.
