@@ -22,8 +22,10 @@ use crate::rest::{self, MarginType, Purpose, Request, Stamp};
 
 /// Samples of the venue's clock.
 const CLOCK_SAMPLES: u8 = 3;
-/// A question is asked so often in all.
+/// A question that the venue cannot answer now is asked so often in all.
 const ATTEMPTS_MAX: u32 = 3;
+/// One that nobody answers is asked so often: each time may take as long as a connection may.
+const ATTEMPTS_MAX_SILENT: u32 = 2;
 /// The clock is looked at anew so often in all.
 const CLOCK_RETRIES_MAX: u32 = 2;
 /// After no answer.
@@ -268,7 +270,7 @@ impl Preflight {
             }
             Err(failure) => failure,
         };
-        if let Some(after) = self.again(now, &failure.verdict) {
+        if let Some(after) = self.again(now, &failure) {
             self.tries += 1;
             self.pause = after.min(PAUSE_MAX);
             return;
@@ -326,11 +328,12 @@ impl Preflight {
     }
 
     /// After how long the same is asked again, if it is. Nothing that we set does harm twice.
-    fn again(&self, now: Nanos, verdict: &Verdict) -> Option<Duration> {
-        if self.tries + 1 >= ATTEMPTS_MAX {
+    fn again(&self, now: Nanos, failure: &Failure) -> Option<Duration> {
+        let attempts = if failure.status == 0 { ATTEMPTS_MAX_SILENT } else { ATTEMPTS_MAX };
+        if self.tries + 1 >= attempts {
             return None;
         }
-        match (verdict.outcome, verdict.reaction) {
+        match (failure.verdict.outcome, failure.verdict.reaction) {
             (_, Reaction::Retry { after }) => Some(after.max(RETRY_AFTER)),
             (Executed::Unknown, _) => Some(RETRY_AFTER),
             (_, Reaction::EaseOff { until }) => Some(until.since(self.clock.server_time(now))),

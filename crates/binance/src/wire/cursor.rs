@@ -55,6 +55,10 @@ impl<'a> Cursor<'a> {
         self.rest.first().copied()
     }
 
+    pub(crate) fn peek_at(&self, at: usize) -> Option<u8> {
+        self.rest.get(at).copied()
+    }
+
     pub(crate) fn next(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
@@ -229,13 +233,8 @@ impl<'a> Cursor<'a> {
         self.number_after(b"\"", &mut Spelling::default())
     }
 
-    /// A plain unsigned decimal after its opening quote and with the closing one, in units of 1e-8.
-    #[inline(always)]
-    pub(crate) fn number(&mut self, expected: &mut Spelling) -> Option<u64> {
-        self.number_after(b"", expected)
-    }
-
-    /// The same behind a literal of up to four bytes. Takes nothing when it is something else.
+    /// A plain unsigned decimal with its closing quote, behind a literal of up to four bytes that ends
+    /// with the opening one; in units of 1e-8. Takes nothing when it is something else.
     #[inline(always)]
     pub(crate) fn number_after<const N: usize>(
         &mut self,

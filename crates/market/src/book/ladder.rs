@@ -36,8 +36,15 @@ pub(super) struct Ladder {
 impl Ladder {
     /// An empty side.
     pub(super) const fn new(side: Side) -> Self {
-        let (slots, taken, far) = (Vec::new(), Vec::new(), Vec::new());
-        Self { side, base: 0, slots, taken, near: 0, best: None, far }
+        Self {
+            side,
+            base: 0,
+            slots: Vec::new(),
+            taken: Vec::new(),
+            near: 0,
+            best: None,
+            far: Vec::new(),
+        }
     }
 
     /// An empty side with room for `levels` before it allocates again.
@@ -122,10 +129,7 @@ impl Ladder {
     /// When it does not: a bug of ours.
     pub(super) fn assert_invariants(&self) {
         let side = self.side;
-        assert!(
-            self.far.is_sorted_by(|a, b| side.is_better(b.price, a.price)),
-            "{side} unsorted"
-        );
+        assert!(self.far.is_sorted_by(|a, b| side.is_better(b.price, a.price)), "{side} unsorted");
         assert!(self.far.iter().all(|level| !level.qty.is_zero()), "{side} holds an empty level");
         if let (Some(far), Some(worst)) = (self.far.last(), self.worst()) {
             assert!(side.is_better(self.at(worst).price, far.price), "{side} is torn");
@@ -189,7 +193,8 @@ impl Ladder {
 
     /// Beyond the array, or before there is one.
     fn set_elsewhere(&mut self, level: Level) {
-        let is_behind = self.best().is_some_and(|best| self.side.is_better(best.price, level.price));
+        let is_behind =
+            self.best().is_some_and(|best| self.side.is_better(best.price, level.price));
         if is_behind {
             return self.set_far(level);
         }

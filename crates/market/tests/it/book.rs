@@ -8,6 +8,7 @@ use market::{
     Book, BookStatus, BookTicker, DepthDiff, DepthSnapshot, Level, Nanos, Price, Qty, Side,
 };
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::config;
 
@@ -152,7 +153,8 @@ fn apply(event: &Event, now: Nanos, book: &mut Book, twin: &mut Twin) {
     }
 }
 
-fn compare(now: Nanos, book: &Book, twin: &Twin) {
+/// `step` lies between the prices that occur.
+fn compare(now: Nanos, book: &Book, twin: &Twin, step: i64) {
     book.assert_invariants();
     for age in [0, 1_000, 5_000].map(Duration::from_millis) {
         assert_eq!(book.status(now, age), twin.status(now, age));
@@ -164,7 +166,7 @@ fn compare(now: Nanos, book: &Book, twin: &Twin) {
         assert!(wanted.is_sorted_by(|a, b| side.is_better(a.price, b.price)));
         assert_eq!(book.best(side), wanted.first().copied());
         assert_eq!(book.depth(side), twin.sides[side.index()].len());
-        for price in (0..=32).map(Price::new) {
+        for price in (0..=32).map(|count| Price::new(count * step)) {
             let resting = wanted.iter().find(|level| level.price == price);
             let qty = resting.map_or(Qty::ZERO, |level| level.qty);
             assert_eq!(book.qty_at(side, price), qty, "{side} at {price:?}");
@@ -202,6 +204,29 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     prop::collection::vec((0_u64..2_000, event), 1..60)
 }
 
+/// Distances between neighbouring prices: from a book within a few ticks to one that spans far more
+/// than any array of prices could hold.
+const STEPS: &[i64] = &[1, 300, 1_500, 9_000, 40_000, i64::MAX / 32];
+
+/// The same event with prices this far apart.
+fn stretched(mut event: Event, step: i64) -> Event {
+    match &mut event {
+        Event::Snapshot { sides, .. } => {
+            for side in sides {
+                *side = side.iter().map(|(price, qty)| (price * step, *qty)).collect();
+            }
+        }
+        Event::Diff { sides, .. } => {
+            sides.iter_mut().flatten().for_each(|(price, _)| *price *= step);
+        }
+        Event::Ticker { bid, ask, .. } => {
+            [bid, ask].into_iter().for_each(|(price, _)| *price *= step)
+        }
+        Event::FeedDown | Event::Wait => {}
+    }
+    event
+}
+
 fn hash(book: &Book) -> u64 {
     let mut hasher = DefaultHasher::new();
     book.hash_into(&mut hasher);
@@ -212,15 +237,16 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_book_and_its_twin_agree(events in events()) {
+    fn the_book_and_its_twin_agree(events in events(), step in select(STEPS)) {
         let (mut book, mut twin) = (Book::with_capacity(4), Twin::default());
         let (mut again, mut unused) = (Book::default(), Twin::default());
         let mut now = Nanos::from_millis(1);
-        compare(now, &book, &twin);
+        compare(now, &book, &twin, step);
         for (millis, event) in events {
+            let event = stretched(event, step);
             now = now + Duration::from_millis(millis);
             apply(&event, now, &mut book, &mut twin);
-            compare(now, &book, &twin);
+            compare(now, &book, &twin, step);
             apply(&event, now, &mut again, &mut unused);
             prop_assert_eq!(hash(&book), hash(&again));
         }

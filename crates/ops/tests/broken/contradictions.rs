@@ -158,6 +158,14 @@ fn networks_that_contradict_each_other() {
                 c.yaml:4: exchange.arm: invalid value; found 'ethusdc mainnet'; wanted the symbol and the word mainnet; did you mean ETHUSDC mainnet?
             "#]],
         ),
+    ] {
+        broken("name: binance", &format!("name: binance\n  {lines}"), fault);
+    }
+}
+
+#[test]
+fn windows_and_limits_of_the_venue() {
+    for (lines, fault) in [
         (
             "recv_window: 3s",
             expect![[r#"

@@ -306,10 +306,12 @@ impl<'a> Fields<'a> {
 /// A decimal; fee and profit may be negative.
 #[inline(always)]
 fn decimal(cursor: &mut Cursor<'_>, at: u8, spelling: &mut Spelling) -> Option<Decimal> {
-    let is_negative = matches!(at, FEE | REALIZED) && cursor.skip_literal(b"\"-");
-    if !is_negative {
-        (cursor.next()? == b'"').then_some(())?;
-    }
-    let units = i64::try_from(cursor.number(spelling)?).ok()?;
+    let is_negative = matches!(at, FEE | REALIZED) && cursor.peek_at(1)? == b'-';
+    let units = if is_negative {
+        cursor.number_after(b"\"-", spelling)?
+    } else {
+        cursor.number_after(b"\"", spelling)?
+    };
+    let units = i64::try_from(units).ok()?;
     Some(Decimal::from_units(if is_negative { -units } else { units }))
 }
