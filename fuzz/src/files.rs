@@ -145,8 +145,8 @@ fn with_frames(start: &[u8], mut rest: &[u8]) -> Vec<u8> {
         let (text, after) = tail.split_at(length);
         rest = after;
         let chunk = if kind % 2 == 0 { text.to_vec() } else { compress(&mut zstd, text) };
-        let mut prefix = [(chunk.len() as u32).to_le_bytes(), crc32fast::hash(&chunk).to_le_bytes()]
-            .concat();
+        let mut prefix =
+            [(chunk.len() as u32).to_le_bytes(), crc32fast::hash(&chunk).to_le_bytes()].concat();
         let check = [&number.to_le_bytes(), prefix.as_slice()].concat();
         prefix.extend(crc32fast::hash(&check).to_le_bytes());
         bytes.extend(prefix);

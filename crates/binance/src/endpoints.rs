@@ -187,8 +187,8 @@ impl Endpoints {
             return Ok(known);
         }
         let name = host_name(host);
-        let is_below = |domain: &&str| name.strip_suffix(*domain).is_some_and(is_subdomain);
-        if DOMAINS.iter().any(|domain| is_below(&domain)) {
+        let is_below = |domain: &str| name.strip_suffix(domain).is_some_and(is_subdomain);
+        if DOMAINS.iter().any(|domain| is_below(domain)) {
             return Err(BadBase::Venue(base.to_owned()));
         }
         Ok(Self {

@@ -147,12 +147,16 @@ impl Credentials {
 
     /// Appends the signature of `text`, in the spelling of its kind, not percent-encoded.
     pub fn sign_into(&self, text: &[u8], out: &mut String) {
+        self.signature(text).append_to(out);
+    }
+
+    /// The signature of `text`, not spelled out yet.
+    pub(crate) fn signature(&self, text: &[u8]) -> Signature {
         match &self.key {
             Key::Hmac(mac) => {
-                let tag = mac.clone().chain_update(text).finalize().into_bytes();
-                HEXLOWER.encode_append(&tag, out);
+                Signature::Hmac(mac.clone().chain_update(text).finalize().into_bytes().into())
             }
-            Key::Ed25519(key) => BASE64.encode_append(&key.sign(text).to_bytes(), out),
+            Key::Ed25519(key) => Signature::Ed25519(key.sign(text).to_bytes()),
         }
     }
 
@@ -161,6 +165,22 @@ impl Credentials {
         let mut out = String::with_capacity(88);
         self.sign_into(text, &mut out);
         out
+    }
+}
+
+/// The bytes of a signature.
+pub(crate) enum Signature {
+    Hmac([u8; 32]),
+    Ed25519([u8; 64]),
+}
+
+impl Signature {
+    /// Appends it in the spelling of its kind.
+    pub(crate) fn append_to(&self, out: &mut String) {
+        match self {
+            Self::Hmac(tag) => HEXLOWER.encode_append(tag, out),
+            Self::Ed25519(bytes) => BASE64.encode_append(bytes, out),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use market::Nanos;
 use serde_json::Value;
 
 use crate::replies::{LimitCount, Object, VenueError, limit_counts, parse};
-use crate::rest::{Param, ParamKind, Params, Request, Security, Stamp, push_digits};
+use crate::rest::{Digits, Param, ParamKind, Params, Request, Security, Stamp, push_digits};
 use crate::sign::{Credentials, KeyKind};
 use crate::wire::DecodeError;
 
@@ -100,22 +100,27 @@ struct Plan<'a> {
 }
 
 fn write_frame(id: u64, method: &str, params: &Params, plan: Plan<'_>, out: &mut String) {
-    let (mut window, mut timestamp) = (String::new(), String::new());
+    let stamp = plan
+        .stamp
+        .map(|stamp| [stamp.window_millis(), stamp.timestamp.as_millis()].map(Digits::new));
     let mut sorted: Vec<Param<'_>> = Vec::with_capacity(params.len() + 3);
     sorted.extend(params.iter());
     if let Some(credentials) = plan.key {
         let value = credentials.api_key();
         sorted.push(Param { name: "apiKey", value, kind: ParamKind::Text });
     }
-    if let Some(stamp) = plan.stamp {
-        push_digits(&mut window, stamp.window_millis(), 0);
-        push_digits(&mut timestamp, stamp.timestamp.as_millis(), 0);
+    if let Some([window, timestamp]) = &stamp {
         let kind = ParamKind::Integer;
-        sorted.push(Param { name: "recvWindow", value: &window, kind });
-        sorted.push(Param { name: "timestamp", value: &timestamp, kind });
+        sorted.push(Param { name: "recvWindow", value: window.as_str(), kind });
+        sorted.push(Param { name: "timestamp", value: timestamp.as_str(), kind });
     }
     sorted.sort_unstable_by_key(|param| param.name);
 
+    // What is signed is shorter than the frame, so both are written in the same place.
+    let signature = plan.sign.map(|credentials| {
+        write_signed_text(&sorted, out);
+        credentials.signature(out.as_bytes())
+    });
     out.clear();
     out.push_str("{\"id\":\"");
     push_digits(out, id, 0);
@@ -128,25 +133,24 @@ fn write_frame(id: u64, method: &str, params: &Params, plan: Plan<'_>, out: &mut
         }
         push_param(param, out);
     }
-    if let Some(credentials) = plan.sign {
+    if let Some(signature) = signature {
         out.push_str(",\"signature\":\"");
-        credentials.sign_into(signed_text(&sorted).as_bytes(), out);
+        signature.append_to(out);
         out.push('"');
     }
     out.push_str("}}");
 }
 
-fn signed_text(sorted: &[Param<'_>]) -> String {
-    let mut text = String::with_capacity(320);
+fn write_signed_text(sorted: &[Param<'_>], out: &mut String) {
+    out.clear();
     for param in sorted {
-        if !text.is_empty() {
-            text.push('&');
+        if !out.is_empty() {
+            out.push('&');
         }
-        text.push_str(param.name);
-        text.push('=');
-        text.push_str(param.value);
+        out.push_str(param.name);
+        out.push('=');
+        out.push_str(param.value);
     }
-    text
 }
 
 fn push_param(param: &Param<'_>, out: &mut String) {
@@ -161,7 +165,9 @@ fn push_param(param: &Param<'_>, out: &mut String) {
 
 /// Appends a text as a JSON string.
 pub(crate) fn push_json_text(text: &str, out: &mut String) {
-    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    // All bytes are looked at, many at a time, instead of stopping at the first.
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if text.bytes().fold(false, |found, byte| found | special(byte)) {
         out.push_str(&Value::from(text).to_string());
         return;
     }

@@ -26,6 +26,8 @@ const OPENING_MAX: Duration = Duration::from_secs(15);
 const STEADY: Duration = Duration::from_secs(60);
 /// A request without an answer for this many times the engine's patience condemns its socket.
 const PATIENCE: u32 = 3;
+/// Room for the frame of an order, so that it is not moved while it is written.
+const FRAME_ROOM: usize = 640;
 
 /// The socket of the WS API.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +88,6 @@ pub(crate) struct Orders {
     old: Option<SocketId>,
     in_flight: InFlight<(SocketId, Flying)>,
     backoff: Backoff,
-    text: String,
     reconnects: u64,
 }
 
@@ -100,7 +101,6 @@ impl Orders {
             old: None,
             in_flight: InFlight::default(),
             backoff: Backoff::new(seed),
-            text: String::with_capacity(512),
             reconnects: 0,
         }
     }
@@ -159,9 +159,10 @@ impl Orders {
         };
         let flying = Flying::Order { client_id, request: kind, sent: io.now };
         let id = self.in_flight.send(io.now, self.patience, (socket, flying));
-        match request.frame(id, auth, stamp, &mut self.text) {
+        let mut text = String::with_capacity(FRAME_ROOM);
+        match request.frame(id, auth, stamp, &mut text) {
             Ok(()) => {
-                io.out.push(Effect::Send { socket, text: self.text.clone() });
+                io.out.push(Effect::Send { socket, text });
                 true
             }
             Err(_) => {
@@ -187,8 +188,9 @@ impl Orders {
         api.state = ApiState::LoggingOn;
         let number = self.in_flight.send(io.now, OPENING_MAX, (id, Flying::Logon));
         let stamp = requests.stamp(io.now);
-        if logon_frame(number, requests.credentials(), stamp, &mut self.text).is_ok() {
-            io.out.push(Effect::Send { socket: id, text: self.text.clone() });
+        let mut text = String::with_capacity(FRAME_ROOM);
+        if logon_frame(number, requests.credentials(), stamp, &mut text).is_ok() {
+            io.out.push(Effect::Send { socket: id, text });
         }
     }
 

@@ -16,7 +16,7 @@ use market::Nanos;
 
 pub use account::*;
 pub use params::{Param, ParamKind, Params};
-pub(crate) use params::{encode_into, push_digits};
+pub(crate) use params::{Digits, encode_into, push_digits};
 pub use trade::*;
 
 use crate::sign::Credentials;

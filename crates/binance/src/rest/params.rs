@@ -165,16 +165,39 @@ pub(crate) fn push_decimal(out: &mut String, value: Decimal, decimals: u8) {
 }
 
 /// Appends digits, zeros in front up to `width`.
-pub(crate) fn push_digits(out: &mut String, mut value: u64, width: usize) {
-    let mut digits = [b'0'; 20];
-    let mut at = digits.len();
-    while value > 0 || at == digits.len() {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
+pub(crate) fn push_digits(out: &mut String, value: u64, width: usize) {
+    out.push_str(Digits::padded(value, width).as_str());
+}
+
+/// A number written out, on the stack.
+pub(crate) struct Digits {
+    bytes: [u8; 20],
+    from: usize,
+}
+
+impl Digits {
+    /// Without zeros in front.
+    pub(crate) fn new(value: u64) -> Self {
+        Self::padded(value, 0)
     }
-    at = at.min(digits.len() - width.min(digits.len()));
-    out.extend(digits[at..].iter().map(|&digit| char::from(digit)));
+
+    fn padded(mut value: u64, width: usize) -> Self {
+        let mut bytes = [b'0'; 20];
+        let mut from = bytes.len();
+        while value > 0 || from == bytes.len() {
+            from -= 1;
+            bytes[from] = b'0' + (value % 10) as u8;
+            value /= 10;
+        }
+        from = from.min(bytes.len() - width.min(bytes.len()));
+        Self { bytes, from }
+    }
+
+    /// As text.
+    pub(crate) fn as_str(&self) -> &str {
+        // Digits are ASCII.
+        std::str::from_utf8(&self.bytes[self.from..]).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -334,7 +334,21 @@ impl Window {
 
     /// Looking forgets nothing: who looks, and how often, must not show in the state.
     fn used(&self, now: Nanos) -> u32 {
-        let old = self.sent.partition_point(|&at| now.since(at) >= self.span);
+        // Few are old as a rule, because each message sent clears them away.
+        let is_old = |&at: &Nanos| now.since(at) >= self.span;
+        let mut bound = 1;
+        while self.sent.get(bound - 1).is_some_and(is_old) {
+            bound *= 2;
+        }
+        let (mut old, mut end) = (bound / 2, (bound - 1).min(self.sent.len()));
+        while old < end {
+            let middle = old.midpoint(end);
+            if self.sent.get(middle).is_some_and(is_old) {
+                old = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
         (self.sent.len() - old) as u32
     }
 
