@@ -83,6 +83,10 @@ pub(crate) struct World {
     pub(crate) asked: Vec<(Nanos, &'static str, String)>,
     /// Times at which frames left on the WS API.
     pub(crate) framed: Vec<Nanos>,
+    /// Sockets that were wanted.
+    pub(crate) opened: Vec<(Nanos, String)>,
+    /// Times at which the client was looked after.
+    pub(crate) looks: u64,
     seed: u64,
     session: u32,
     /// Our clock minus the venue's.
@@ -152,6 +156,8 @@ impl World {
             commands: Vec::new(),
             asked: Vec::new(),
             framed: Vec::new(),
+            opened: Vec::new(),
+            looks: 0,
             seed,
             session,
             skew: 0,
@@ -272,9 +278,16 @@ impl World {
             let parcel = entry.remove();
             self.arrive(parcel);
         }
+        self.looks += 1;
         self.client.on_time(self.ours(), &mut self.effects);
         self.carry_out();
         self.step();
+    }
+
+    /// The client says goodbye, with nothing of ours left.
+    pub(crate) fn close(&mut self) {
+        self.client.close(self.ours(), true, &mut self.effects);
+        self.carry_out();
     }
 
     /// One turn of the engine, if there is a reason.
@@ -317,6 +330,7 @@ impl World {
         for effect in std::mem::take(&mut self.effects) {
             match effect {
                 Effect::Open { socket, url } => {
+                    self.opened.push((self.now, url.clone()));
                     let (last, used) = (there, None);
                     self.sockets.insert(socket, Socket { used, last, dead: false });
                     let refused = self.weather.refuses || self.front.faults().refuse_sockets;

@@ -4,5 +4,6 @@ mod faults;
 mod flow;
 mod loopback;
 mod market;
+mod review_live;
 mod sessions;
 mod venue_faults;
