@@ -47,8 +47,7 @@ pub struct StatusView {
     pub pnl: PnlJson,
     /// One per instrument.
     pub desks: Vec<DeskJson>,
-    /// The link to a real venue; not there in paper trading.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The link to a real venue; null in paper trading.
     pub link: Option<LinkView>,
 }
 

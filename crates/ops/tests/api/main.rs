@@ -16,6 +16,7 @@ use ops::api::{
     BODY_LIMIT, CONNECTIONS_MAX, ControlRequest, Health, HealthRules, Listeners, STREAMS_MAX,
     routes,
 };
+use ops::link::{LinkView, RateLimitView, StreamView};
 use ops::metrics::{LINT_EXCEPTIONS, Metrics};
 use ops::recorder::Recorder;
 
@@ -213,6 +214,47 @@ fn answers_have_the_documented_shape() {
     ] {
         assert_eq!(keys(value), schema(name), "{name}");
     }
+}
+
+#[test]
+fn the_link_to_a_venue_is_shown_and_measured() {
+    let mut server = Server::start();
+    let metrics = server.get("/metrics").body;
+    assert!(!metrics.contains("mm_stream_up"), "paper trading has no link");
+    server.recorder.link(LinkView {
+        streams: vec![
+            StreamView {
+                name: "depth",
+                up: true,
+                age_seconds: Some(0.1),
+                messages: 7,
+                reconnects: 1,
+            },
+            StreamView { name: "user", ..StreamView::default() },
+        ],
+        limits: vec![RateLimitView { name: "weight_1m".to_owned(), limit: 2_400, left: 2_000 }],
+        clock_offset_seconds: Some(-0.25),
+        obstacles: vec!["clock_off"],
+        ..LinkView::default()
+    });
+    let metrics = server.get("/metrics").body;
+    for line in [
+        r#"mm_stream_up{stream="depth"} 1"#,
+        r#"mm_stream_up{stream="user"} 0"#,
+        r#"mm_stream_messages_total{stream="depth"} 7"#,
+        r#"mm_rate_limit_left{limit="weight_1m"} 2000"#,
+        "mm_clock_offset_seconds -0.25",
+        "mm_ws_api_up 0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}");
+    }
+    let document = server.get("/api/openapi.json").json();
+    let documented = document["components"]["schemas"]["Link"]["properties"].as_object().unwrap();
+    let shown = serde_json::to_value(LinkView::default()).unwrap();
+    let keys = |map: &serde_json::Map<String, serde_json::Value>| -> BTreeSet<String> {
+        map.keys().cloned().collect()
+    };
+    assert_eq!(keys(documented), keys(shown.as_object().unwrap()));
 }
 
 #[test]
