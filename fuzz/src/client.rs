@@ -1,6 +1,6 @@
 //! What the venue says to us: the account's stream, replies, errors; and how we show it.
 
-use std::fmt::{Debug, Display, Write};
+use std::fmt::{Debug, Display};
 
 use binance::queries::{AccountQuery, OrderQuery, Step};
 use binance::reaction::{Answer, judge, retry_after};
@@ -18,17 +18,15 @@ use market::{ClientOrderId, InstrumentId, Nanos, TradeId};
 use crate::market::instrument;
 use crate::{SECRET, hides_secret};
 
-/// Everything that may be logged of a result.
-#[derive(Default)]
-struct Log(String);
-
-impl Log {
-    fn note<T: Debug, E: Debug + Display>(&mut self, result: Result<T, E>) -> Option<T> {
-        let _ = match &result {
-            Ok(value) => writeln!(self.0, "{value:?}"),
-            Err(error) => writeln!(self.0, "{error} {error:?}"),
-        };
-        result.ok()
+/// The value; an error is shown, as it would be in a log, and is short.
+fn read<T, E: Debug + Display>(result: Result<T, E>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let shown = error.to_string();
+            assert!(shown.len() <= 1_000, "{} bytes: {shown}", shown.len());
+            None
+        }
     }
 }
 
@@ -42,33 +40,30 @@ pub fn user_event(data: &[u8]) {
         if let Some(update) = &scanned {
             assert_eq!(Ok(Some(update)), general.as_ref().map(Option::as_ref), "readers differ");
         }
-        let mut log = Log::default();
-        log.note(general);
-        if let Some(event) = log.note(UserEvent::decode(frame)) {
-            for symbol in ["ETHUSDC", "BTCUSDT"] {
-                log.note(event.reports(&instrument(0, symbol)));
-            }
+        let event = UserEvent::decode(frame);
+        hides_secret(data, &format!("{general:?} {event:?}"));
+        for symbol in ["ETHUSDC", "BTCUSDT"] {
+            let reports = event.as_ref().map(|event| event.reports(&instrument(0, symbol)));
+            hides_secret(data, &format!("{reports:?}"));
         }
-        hides_secret(data, &log.0);
     }
 }
 
 /// Frames of the WS API, and their results as every kind of reply.
 pub fn ws_reply(data: &[u8]) {
     let eth = instrument(0, "ETHUSDC");
-    let mut log = Log::default();
-    if let Some(reply) = log.note(WsReply::decode(data))
+    if let Some(reply) = read(WsReply::decode(data))
         && let Ok(result) = &reply.result
     {
-        if let Some(order) = log.note(OrderReply::of(result)) {
-            log.note(order.fate(&eth));
-            log.note(order.open_order(&eth));
+        if let Some(order) = read(OrderReply::of(result)) {
+            read(order.fate(&eth));
+            read(order.open_order(&eth));
         }
-        if let Some(rows) = log.note(PositionRow::list_of(result)) {
-            log.note(rows.iter().map(|row| row.position(&eth)).collect::<Result<Vec<_>, _>>());
+        if let Some(rows) = read(PositionRow::list_of(result)) {
+            read(rows.iter().map(|row| row.position(&eth)).collect::<Result<Vec<_>, _>>());
         }
-        log.note(AccountReply::of(result));
-        log.note(AssetRow::balance_of(result));
+        read(AccountReply::of(result));
+        read(AssetRow::balance_of(result));
         let _ = listen_key_of(result);
     }
     // A listen key that cannot be read must not show in the error.
@@ -80,40 +75,39 @@ pub fn ws_reply(data: &[u8]) {
 /// Bodies of REST replies, of every kind.
 pub fn rest_reply(data: &[u8]) {
     let eth = instrument(0, "ETHUSDC");
-    let mut log = Log::default();
-    if let Some(order) = log.note(OrderReply::decode(data)) {
-        log.note(order.fate(&eth));
-        log.note(order.open_order(&eth));
+    if let Some(order) = read(OrderReply::decode(data)) {
+        read(order.fate(&eth));
+        read(order.open_order(&eth));
     }
-    log.note(OrderReply::decode_list(data));
-    log.note(decode_batch(data));
-    for trade in log.note(UserTrade::decode_list(data)).unwrap_or_default() {
-        log.note(trade.fill(&eth, None, market::Qty::ZERO));
+    read(OrderReply::decode_list(data));
+    read(decode_batch(data));
+    for trade in read(UserTrade::decode_list(data)).unwrap_or_default() {
+        read(trade.fill(&eth, None, market::Qty::ZERO));
     }
-    if let Some(rows) = log.note(PositionRow::decode_list(data)) {
-        log.note(rows.iter().map(|row| row.position(&eth)).collect::<Result<Vec<_>, _>>());
+    if let Some(rows) = read(PositionRow::decode_list(data)) {
+        read(rows.iter().map(|row| row.position(&eth)).collect::<Result<Vec<_>, _>>());
         let _ = one_way(&rows, "ETHUSDC");
     }
-    if let Some(account) = log.note(AccountReply::decode(data)) {
+    if let Some(account) = read(AccountReply::decode(data)) {
         let _ = account.asset("USDC").map(AssetRow::wallet);
         let _ = account.in_credits_mode();
     }
-    log.note(AssetRow::decode_balance(data));
-    log.note(Income::decode_list(data));
-    log.note(AccountConfig::decode(data));
-    log.note(SymbolConfig::decode_list(data));
-    log.note(CommissionRate::decode(data));
-    log.note(TradingRule::decode_list(data));
-    log.note(decode_order_limits(data));
-    log.note(decode_server_time(data));
-    log.note(decode_position_mode(data));
-    log.note(decode_multi_assets(data));
-    log.note(decode_leverage(data));
-    log.note(decode_dead_man(data));
-    log.note(decode_premium_index(data));
-    if let Some(info) = log.note(ExchangeInfo::decode(data)) {
+    read(AssetRow::decode_balance(data));
+    read(Income::decode_list(data));
+    read(AccountConfig::decode(data));
+    read(SymbolConfig::decode_list(data));
+    read(CommissionRate::decode(data));
+    read(TradingRule::decode_list(data));
+    read(decode_order_limits(data));
+    read(decode_server_time(data));
+    read(decode_position_mode(data));
+    read(decode_multi_assets(data));
+    read(decode_leverage(data));
+    read(decode_dead_man(data));
+    read(decode_premium_index(data));
+    if let Some(info) = read(ExchangeInfo::decode(data)) {
         for symbol in &info.symbols {
-            log.note(symbol.instrument(InstrumentId(0)));
+            read(symbol.instrument(InstrumentId(0)));
         }
         let _ = Budget::new(&info.rate_limits).remaining(Nanos::MAX);
     }

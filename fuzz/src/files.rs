@@ -59,7 +59,7 @@ pub fn capture(data: &[u8]) {
         ] {
             let Ok(mut reader) = reader else { continue };
             let (mut last, mut bad) = (market::Nanos::ZERO, 0);
-            while let Some(item) = reader.next() {
+            for item in reader.by_ref() {
                 match item {
                     Ok(event) => {
                         assert!(last <= event.ts_recv, "time goes back");
@@ -113,8 +113,8 @@ pub fn journal(data: &[u8]) {
     };
     JOURNAL.with_borrow(|scratch| {
         let Ok(mut reader) = Reader::open(scratch.holds(&bytes)) else { return };
-        let mut turn = reader.header().created.0.min(0);
-        while let Some(item) = reader.next() {
+        let mut turn = 0;
+        for item in reader.by_ref() {
             let Ok(record) = item else { break };
             assert!(turn <= record.turn, "turns never go back");
             turn = record.turn;

@@ -139,6 +139,19 @@ Also spelled: trader -config configs/config.yaml -check")]
     /// Read the configuration file again and apply what may change while running.
     #[command(after_help = "Example: trader reload")]
     Reload(Remote),
+    /// Compare our records with the venue's, while no trader runs; exit code 1 when they differ.
+    #[command(after_help = "Example: trader reconcile --config configs/simulated.yaml")]
+    Reconcile {
+        /// The configuration of the trader whose records they are.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Cancel orders of ours that are open, and take over what the venue says.
+        #[arg(long)]
+        repair: bool,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// The circuit breaker.
     #[command(after_help = "Example: trader breaker reset")]
     Breaker {

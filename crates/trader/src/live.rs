@@ -87,7 +87,7 @@ pub(crate) fn net(config: &Config) -> Result<NetConfig> {
     })
 }
 
-fn credentials(config: &Config) -> Result<Credentials> {
+pub(crate) fn credentials(config: &Config) -> Result<Credentials> {
     let exchange = &config.exchange;
     let text = |secret: &Option<Secret>| {
         secret.as_ref().map_or_else(String::new, |secret| secret.expose().to_owned())
@@ -169,14 +169,11 @@ pub(crate) fn remembered(
     ready: &Ready,
     path: PathBuf,
 ) -> Result<(Option<Carry>, Keeper)> {
-    let net = net(config)?;
-    let credentials = credentials(config)?;
-    // One account may have many keys, but a trader has one; it tells accounts apart.
-    let key = &format!("{:016x}", fingerprint(credentials.api_key()))[..8];
-    let account = format!("{} key {key}", net.endpoints.rest);
+    let account = account(config)?;
     let mut carry = runtime::keeper::load(&path, &account)?;
     if let Some(carry) = &mut carry {
         let window = config.exchange.recv_window;
+        let (net, credentials) = (net(config)?, credentials(config)?);
         carry.meanwhile = runtime::live::income(net, &credentials, window, ready, carry.at)?;
         tracing::info!(
             session = format!("{:08x}", carry.session),
@@ -187,6 +184,16 @@ pub(crate) fn remembered(
         );
     }
     Ok((carry, Keeper::new(path, account)))
+}
+
+/// Tells accounts apart, as far as we can: venue and key. One account may have many keys, but a trader has
+/// one.
+///
+/// # Errors
+/// When keys or address cannot be used.
+pub(crate) fn account(config: &Config) -> Result<String> {
+    let key = &format!("{:016x}", fingerprint(credentials(config)?.api_key()))[..8];
+    Ok(format!("{} key {key}", endpoints(config)?.rest))
 }
 
 /// Tells keys apart without showing them.

@@ -9,6 +9,7 @@ mod folder;
 mod link;
 mod live;
 mod output;
+mod reconcile;
 mod remote;
 mod replay;
 mod server;
@@ -55,6 +56,9 @@ fn main() -> ExitCode {
     let result = match cli.command {
         None => session::demo(&cli.demo),
         Some(Command::Run { config, arm_live }) => session::run(&config, arm_live),
+        Some(Command::Reconcile { config, repair, json }) => {
+            reconcile::reconcile(&config, repair, json)
+        }
         Some(Command::Check { config, schema, json }) => {
             check::check(config.as_deref(), schema, json)
         }

@@ -71,6 +71,8 @@ pub(crate) struct Account {
     /// The engine was told that the stream is up.
     up: bool,
     backoff: Backoff,
+    /// The venue wants to hear nothing before: no socket is opened.
+    silent_until: Nanos,
     /// Orders accepted in replies that the stream has not told of yet.
     expected: BTreeMap<ClientOrderId, Nanos>,
     seen: VecDeque<u64>,
@@ -90,6 +92,7 @@ impl Account {
             old: None,
             up: false,
             backoff: Backoff::new(seed),
+            silent_until: Nanos::ZERO,
             expected: BTreeMap::new(),
             seen: VecDeque::with_capacity(SEEN_MAX + 1),
             resync: false,
@@ -101,10 +104,6 @@ impl Account {
     /// Whether the stream tells.
     pub(crate) fn is_up(&self) -> bool {
         self.up
-    }
-
-    pub(crate) fn has_key(&self) -> bool {
-        self.key.key().is_some()
     }
 
     pub(crate) fn stats(&self) -> UserStats {
@@ -126,6 +125,16 @@ impl Account {
             || self.old.is_some_and(|(id, _)| id == socket)
     }
 
+    /// No socket is opened before: the venue wants to hear nothing.
+    pub(crate) fn keep_silent(&mut self, until: Nanos) {
+        self.silent_until = until;
+    }
+
+    /// When a socket may be opened where there is none.
+    fn connect_due(&self) -> Nanos {
+        self.backoff.due().max(self.silent_until)
+    }
+
     /// What to ask about the listen key now, once.
     pub(crate) fn key_action(&mut self, now: Nanos) -> Option<KeyAction> {
         self.key.act(now)
@@ -136,9 +145,13 @@ impl Account {
         match decode_listen_key(body) {
             Ok(key) => {
                 if self.key.on_key(io.now, &key) == KeyNews::Reconnect {
-                    // Nobody knows since when the old one was dead.
-                    self.resync |= self.up;
-                    self.connect(io);
+                    // Nobody knows since when the old one was dead, and the new one tells nothing
+                    // before its socket is open.
+                    self.fall_silent(io);
+                    // A stream that was lost again and again is not begun anew at once.
+                    if self.socket.is_some() || io.now >= self.connect_due() {
+                        self.connect(io);
+                    }
                 }
             }
             // An older form of the answer to a renewal names no key.
@@ -214,11 +227,16 @@ impl Account {
         {
             io.out.push(Effect::Close(socket));
         }
-        self.expected.clear();
         self.backoff.fail(io.now);
         let why = crate::redact::redact(why);
         io.log(Level::Warn, format!("user stream lost: {why}"));
         self.stats.lost += 1;
+        self.fall_silent(io);
+    }
+
+    /// Tells that the stream does not tell any more.
+    fn fall_silent(&mut self, io: &mut Io<'_>) {
+        self.expected.clear();
         if self.up {
             self.up = false;
             io.out.push(Effect::Report(VenueReport::StreamDown));
@@ -371,7 +389,7 @@ impl Account {
             io.out.push(Effect::Close(old));
         }
         let Some(socket) = &mut self.socket else {
-            if self.key.key().is_some() && self.backoff.is_due(now) {
+            if self.key.key().is_some() && now >= self.connect_due() {
                 self.connect(io);
             }
             return;
@@ -389,7 +407,7 @@ impl Account {
         } else if quiet >= QUIET_MAX && !socket.pinged {
             socket.pinged = true;
             io.out.push(Effect::Ping(socket.id));
-        } else if now >= replace_at(socket.since) {
+        } else if now >= replace_at(socket.since).max(self.silent_until) {
             self.connect(io);
         } else if now >= socket.since + STEADY {
             self.backoff.succeed();
@@ -404,11 +422,12 @@ impl Account {
 
     pub(crate) fn next_deadline(&self) -> Option<Nanos> {
         let socket = match &self.socket {
-            None => self.key.key().map(|_| self.backoff.due()),
+            None => self.key.key().map(|_| self.connect_due()),
             Some(socket) if !socket.open => Some(socket.heard + OPENING_MAX),
             Some(socket) => {
                 let wait = if socket.pinged { QUIET_MAX * 2 } else { QUIET_MAX };
-                Some((socket.heard + wait).min(replace_at(socket.since)))
+                let replaced = replace_at(socket.since).max(self.silent_until);
+                Some((socket.heard + wait).min(replaced))
             }
         };
         let expected = self.expected.values().min().copied();

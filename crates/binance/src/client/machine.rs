@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use market::venue::{Obstacle, RejectReason, RequestKind, VenueCommand, VenueReport};
-use market::{ClientOrderId, InstrumentId, Nanos};
+use market::{ClientOrderId, InstrumentId, Nanos, TradeId};
 use serde_json::Value;
 
 use super::account::{self, Account, UserStats};
@@ -40,6 +40,8 @@ pub struct Client {
     /// The question about the account that is being answered.
     run: Option<Run>,
     runs: u64,
+    /// The newest of our executions that an answer has named.
+    newest: Option<TradeId>,
     /// Counts what makes an answer to an earlier question worthless.
     epoch: u64,
     obstacles: BTreeSet<Obstacle>,
@@ -55,6 +57,11 @@ struct Run {
     /// Number of the question, as asked last.
     query: u32,
     epoch: u64,
+    /// Executions after this one are listed.
+    since: Option<TradeId>,
+    /// The last week had no execution; what is older is looked through for the newest, and is in the
+    /// position already.
+    older: bool,
 }
 
 /// The state of the link, for metrics and displays.
@@ -115,6 +122,7 @@ impl Client {
             witnesses: Witnesses::default(),
             run: None,
             runs: 0,
+            newest: None,
             epoch: 0,
             obstacles: BTreeSet::new(),
             rules_wanted: false,
@@ -159,6 +167,10 @@ impl Client {
             if client.closing {
                 return client.requests.on_time(io);
             }
+            if let Some(until) = client.requests.blocked_until(io.now) {
+                client.account.keep_silent(until);
+                client.orders.keep_silent(until);
+            }
             client.feed.on_time(io);
             client.account.on_time(io);
             for (client_id, request) in client.orders.on_time(io) {
@@ -176,7 +188,7 @@ impl Client {
             return self.requests.next_deadline();
         }
         let clock = (!self.requests.is_busy(|what| matches!(what, Ticket::Time(_))))
-            .then(|| self.requests.clock.due());
+            .then(|| self.requests.time_due());
         [
             self.feed.next_deadline(),
             self.account.next_deadline(),
@@ -190,19 +202,18 @@ impl Client {
     }
 
     /// Leaves: with `flat`, when no order of ours is left, the dead-man's switch is disarmed, so that
-    /// it does not cancel what somebody else places afterwards. The listen key and the sockets are
-    /// closed. Nothing is reported any more; wait for [`is_closed`](Self::is_closed), within reason.
+    /// it does not cancel what somebody else places afterwards. The listen key is left alone: the venue
+    /// has one for all programs of an account, and forgets it within the hour if nobody keeps it.
+    /// Nothing is reported any more; wait for [`is_closed`](Self::is_closed), within reason.
     pub fn close(&mut self, now: Nanos, flat: bool, out: &mut Vec<Effect>) {
         self.closing = true;
         self.with(now, out, |client, io| {
             let symbol = client.config.instrument.symbol();
             if flat {
+                // A try to arm that is repeated would come after this.
+                client.requests.abandon(|what| matches!(what, Ticket::DeadMan { .. }));
                 let disarm = rest::arm_dead_man(symbol, Duration::ZERO);
                 client.requests.insist(io, disarm, Ticket::Farewell);
-            }
-            if client.account.has_key() {
-                // Should the budget forbid it, the venue closes it by itself within the hour.
-                let _ = client.requests.send(io, rest::close_listen_key(), Ticket::Farewell);
             }
         });
     }
@@ -306,8 +317,9 @@ impl Client {
     /// Asks what the client itself wants to know.
     fn ask(&mut self, io: &mut Io<'_>) {
         let requests = &mut self.requests;
-        if requests.wants_time(io.now) && !requests.is_busy(|what| matches!(what, Ticket::Time(_)))
-        {
+        let is_asked = requests.is_busy(|what| matches!(what, Ticket::Time(_)));
+        if io.now >= requests.time_due() && !is_asked {
+            requests.on_time_asked(io.now);
             // Without budget it is asked a little later; the estimate ages slowly.
             let _ = requests.send(io, rest::server_time(), Ticket::Time(io.now));
         }
@@ -431,15 +443,26 @@ impl Client {
         }
     }
 
-    /// A question that is being answered already, and whose answer will not be old news, gets the
-    /// new number; on a slow line no question would ever be answered otherwise.
-    fn ask_account(&mut self, io: &mut Io<'_>, since: Option<market::TradeId>, query: u32) {
-        if let Some(run) = self.run.as_mut().filter(|run| run.epoch == self.epoch) {
+    /// A question that is being answered already, and whose answer will not be old news and lists as
+    /// much, gets the new number; on a slow line no question would ever be answered otherwise.
+    fn ask_account(&mut self, io: &mut Io<'_>, since: Option<TradeId>, query: u32) {
+        let serves = |run: &Run| match (run.since, since) {
+            (Some(from), Some(since)) => from <= since,
+            (_, None) => true,
+            (None, Some(_)) => false,
+        };
+        let epoch = self.epoch;
+        if let Some(run) = self.run.as_mut().filter(|run| run.epoch == epoch && serves(run)) {
             run.query = query;
             return;
         }
+        self.begin_run(io, Run { id: 0, query, epoch, since, older: false });
+    }
+
+    fn begin_run(&mut self, io: &mut Io<'_>, run: Run) {
         self.runs += 1;
-        let run = Run { id: self.runs, query, epoch: self.epoch };
+        let since = if run.older { Some(TradeId(0)) } else { run.since };
+        let (run, query) = (Run { id: self.runs, ..run }, run.query);
         let question = AccountQuery::new(&self.config.instrument, since, query);
         let request = question.request();
         let ticket = Ticket::Account(Box::new(question), run.id);
@@ -534,6 +557,9 @@ impl Client {
             }
             Err(failure) => {
                 self.react(io, &failure);
+                if request == RequestKind::Cancel && failure.verdict.outcome == Executed::No {
+                    self.orders.cancel_refused(io.now, client_id);
+                }
                 let report = report_of_error(request, client_id, &failure.verdict);
                 let news = report.and_then(|report| self.witnesses.admit(io.now, report));
                 io.out.extend(news.map(Effect::Report));
@@ -596,19 +622,33 @@ impl Client {
             }
             Ok(Step::Done(report)) => {
                 self.run = None;
-                io.out.push(Effect::Report(match report {
-                    VenueReport::Account(mut state) => {
-                        state.query = run.query;
-                        VenueReport::Account(state)
-                    }
-                    other => other,
-                }));
+                self.account_told(io, run, report);
             }
             Err(error) => {
                 self.run = None;
                 self.query_failed(io, &error);
             }
         }
+    }
+
+    /// Without an id to begin from, the venue lists the executions of a week only. Whoever took an
+    /// older one for new afterwards would book it a second time.
+    fn account_told(&mut self, io: &mut Io<'_>, run: Run, report: VenueReport) {
+        let VenueReport::Account(mut state) = report else {
+            return io.out.push(Effect::Report(report));
+        };
+        state.query = run.query;
+        if run.older {
+            state.fills.clear();
+        }
+        if run.since.is_none() {
+            state.last_trade = state.last_trade.max(self.newest);
+        }
+        if run.since.is_none() && state.last_trade.is_none() && !run.older {
+            return self.begin_run(io, Run { older: true, ..run });
+        }
+        self.newest = self.newest.max(state.last_trade);
+        io.out.push(Effect::Report(VenueReport::Account(state)));
     }
 
     fn query_failed(&mut self, io: &mut Io<'_>, error: &crate::wire::DecodeError) {
@@ -623,7 +663,6 @@ impl Client {
             Reaction::OnlyReduce => self.hold(io, Obstacle::OnlyReduce, true),
             Reaction::StopSymbol => {
                 self.rules_wanted = true;
-                self.rules_asked = None;
                 self.hold(io, Obstacle::Contract, true);
             }
             Reaction::RefreshRules => self.rules_wanted = true,

@@ -3,6 +3,7 @@
 //! Both ways end in the same reports. A socket that drops leaves whatever was sent on it in doubt;
 //! nothing is ever sent twice.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use market::venue::RequestKind;
@@ -28,6 +29,19 @@ const STEADY: Duration = Duration::from_secs(60);
 const PATIENCE: u32 = 3;
 /// Room for the frame of an order, so that it is not moved while it is written.
 const FRAME_ROOM: usize = 640;
+
+/// After a refused cancel the next one of that order waits so long, twice as long after each further
+/// one: the venue would run out of patience, and our budget with it, which getting out needs.
+const CANCEL_AGAIN: (Duration, u32) = (Duration::from_millis(100), 4);
+/// A refusal this long ago does not count any more.
+const REFUSAL_LASTS: Duration = Duration::from_secs(60);
+
+/// Refusals to cancel an order.
+#[derive(Clone, Copy, Debug)]
+struct Refusals {
+    last: Nanos,
+    count: u32,
+}
 
 /// The socket of the WS API.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +101,11 @@ pub(crate) struct Orders {
     /// The socket before this one, for the answers that are still to come on it.
     old: Option<SocketId>,
     in_flight: InFlight<(SocketId, Flying)>,
+    /// Orders that the venue would not cancel lately.
+    refused: BTreeMap<ClientOrderId, Refusals>,
     backoff: Backoff,
+    /// The venue wants to hear nothing before: no socket is opened.
+    silent_until: Nanos,
     reconnects: u64,
 }
 
@@ -100,7 +118,9 @@ impl Orders {
             api: None,
             old: None,
             in_flight: InFlight::default(),
+            refused: BTreeMap::new(),
             backoff: Backoff::new(seed),
+            silent_until: Nanos::ZERO,
             reconnects: 0,
         }
     }
@@ -137,6 +157,10 @@ impl Orders {
         kind: RequestKind,
     ) -> bool {
         let ticket = Ticket::Order { client_id, request: kind };
+        if let Some(at) = self.cancel_due(client_id, kind).filter(|at| *at > io.now) {
+            requests.insist_at(io, at, request, ticket);
+            return true;
+        }
         let Some(socket) = self.ready() else {
             if request.purpose == Purpose::Cancel {
                 requests.insist(io, request, ticket);
@@ -172,6 +196,28 @@ impl Orders {
                 true
             }
         }
+    }
+
+    /// When an order that the venue would not cancel may be canceled again.
+    fn cancel_due(&self, client_id: ClientOrderId, kind: RequestKind) -> Option<Nanos> {
+        if kind != RequestKind::Cancel {
+            return None;
+        }
+        let refusals = self.refused.get(&client_id)?;
+        let (first, doublings) = CANCEL_AGAIN;
+        Some(refusals.last + first * 2_u32.pow(refusals.count.saturating_sub(1).min(doublings)))
+    }
+
+    /// The venue refused to cancel an order.
+    pub(crate) fn cancel_refused(&mut self, now: Nanos, client_id: ClientOrderId) {
+        self.refused.retain(|_, refusals| now.since(refusals.last) < REFUSAL_LASTS);
+        let refusals = self.refused.entry(client_id).or_insert(Refusals { last: now, count: 0 });
+        *refusals = Refusals { last: now, count: refusals.count.saturating_add(1) };
+    }
+
+    /// No socket is opened before: the venue wants to hear nothing.
+    pub(crate) fn keep_silent(&mut self, until: Nanos) {
+        self.silent_until = until;
     }
 
     pub(crate) fn opened(
@@ -300,7 +346,7 @@ impl Orders {
         let condemned = overdue.iter().any(|(id, _)| self.api.is_some_and(|api| api.id == *id));
         let mut lost: Vec<_> = overdue.into_iter().filter_map(|(_, what)| what.order()).collect();
         let Some(api) = &mut self.api else {
-            if self.backoff.is_due(now) {
+            if now >= self.backoff.due().max(self.silent_until) {
                 self.open(io);
             }
             return lost;
@@ -328,7 +374,7 @@ impl Orders {
         if api.state == ApiState::Ready && now >= api.since + STEADY {
             self.backoff.succeed();
         }
-        if now >= replace_at(api.since) {
+        if now >= replace_at(api.since).max(self.silent_until) {
             // Orders go over REST for the moment of the handshake; answers still come on the old one.
             if let Some(older) = self.old.replace(id) {
                 io.out.push(Effect::Close(older));
@@ -354,12 +400,13 @@ impl Orders {
             return None;
         }
         let api = match &self.api {
-            None => self.backoff.due(),
+            None => self.backoff.due().max(self.silent_until),
             Some(api) if api.state != ApiState::Ready => api.since + OPENING_MAX,
             Some(api) => {
                 let wait = if api.pinged { QUIET_MAX * 2 } else { QUIET_MAX };
                 let old = self.old.map(|_| api.since + self.patience);
-                let quiet = (api.heard + wait).min(replace_at(api.since));
+                let replaced = replace_at(api.since).max(self.silent_until);
+                let quiet = (api.heard + wait).min(replaced);
                 old.map_or(quiet, |old| old.min(quiet))
             }
         };

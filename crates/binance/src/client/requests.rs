@@ -25,6 +25,8 @@ const ATTEMPTS_MAX: u32 = 4;
 const QUEUE_MAX: usize = 1_024;
 /// A request that waits for a sample of the venue's clock goes out without one after this long.
 const CLOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Between two questions for the time, whatever became of the first.
+const TIME_APART: Duration = Duration::from_secs(1);
 
 /// What is left to say of a request.
 #[derive(Debug)]
@@ -84,6 +86,10 @@ pub(crate) struct Requests<T> {
     queue: Vec<(Nanos, Attempt<T>)>,
     /// The venue said that our time was wrong: ask for it at once.
     clock_doubted: Option<Nanos>,
+    /// When the time was asked for last.
+    time_asked: Nanos,
+    /// When it was told last, whether or not we learned from it.
+    time_told: Nanos,
     /// No new exposure before: the venue is overloaded.
     ease_until: Nanos,
     stats: RequestStats,
@@ -107,6 +113,8 @@ impl<T: Clone> Requests<T> {
             sent: BTreeMap::new(),
             queue: Vec::new(),
             clock_doubted: None,
+            time_asked: Nanos::ZERO,
+            time_told: Nanos::ZERO,
             ease_until: Nanos::ZERO,
             stats: RequestStats::default(),
         }
@@ -168,6 +176,18 @@ impl<T: Clone> Requests<T> {
             Ok(()) => self.post(io, attempt),
             Err(wait) => self.put_off(io, wait.until, attempt),
         }
+    }
+
+    /// Sends a request as soon as it may be sent, but not before `at`.
+    pub(crate) fn insist_at(&mut self, io: &mut Io<'_>, at: Nanos, request: Request, what: T) {
+        self.put_off(io, at, Attempt { request, what, tries: 0, resent: false });
+    }
+
+    /// What satisfies `is` is not sent again, and not at all if it still waits.
+    pub(crate) fn abandon(&mut self, is: impl Fn(&T) -> bool) {
+        self.queue.retain(|(_, attempt)| !is(&attempt.what));
+        let sent = self.sent.values_mut().filter(|(_, attempt)| is(&attempt.what));
+        sent.for_each(|(_, attempt)| attempt.tries = ATTEMPTS_MAX);
     }
 
     fn put_off(&mut self, io: &mut Io<'_>, at: Nanos, attempt: Attempt<T>) {
@@ -345,15 +365,25 @@ impl<T: Clone> Requests<T> {
         self.queue.first().map(|(at, _)| *at)
     }
 
-    /// Whether the venue's time should be asked for now.
-    pub(crate) fn wants_time(&self, now: Nanos) -> bool {
-        self.clock_doubted.is_some() || now >= self.clock.due()
+    /// When the venue's time should be asked for. An answer that tells less than an earlier one, or
+    /// none at all, is no reason to ask again at once.
+    pub(crate) fn time_due(&self) -> Nanos {
+        let soonest = self.time_asked + TIME_APART;
+        match self.clock_doubted {
+            Some(_) => soonest,
+            None => soonest.max(self.clock.due()).max(self.time_told + ClockSync::REFRESH),
+        }
+    }
+
+    /// The venue's time is being asked for.
+    pub(crate) fn on_time_asked(&mut self, now: Nanos) {
+        self.time_asked = now;
     }
 
     /// A sample of the venue's clock.
     pub(crate) fn on_server_time(&mut self, sent: Nanos, server: Nanos, received: Nanos) {
         self.clock.sample(sent, server, received);
-        self.clock_doubted = None;
+        (self.clock_doubted, self.time_told) = (None, received);
     }
 
     /// Until when the venue wants to hear nothing, on our clock.

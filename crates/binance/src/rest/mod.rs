@@ -15,8 +15,8 @@ use std::time::Duration;
 use market::Nanos;
 
 pub use account::*;
-pub use params::{Param, ParamKind, Params};
 pub(crate) use params::{Digits, encode_into, push_digits};
+pub use params::{Param, ParamKind, Params};
 pub use trade::*;
 
 use crate::sign::Credentials;

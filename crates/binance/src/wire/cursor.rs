@@ -135,7 +135,7 @@ impl<'a> Cursor<'a> {
         self.white_space();
         match self.next()? {
             byte if byte == mark => {}
-            b'}' => return Some(None),
+            b'}' if mark == b',' => return Some(None),
             _ => return None,
         }
         self.expect(b'"')?;
@@ -206,7 +206,7 @@ impl<'a> Cursor<'a> {
         self.rest = rest.get(count..)?;
         let (mut value, mut count) =
             (start.value(8) * SCALE[8 - count] + more.value(count), 8 + count);
-        while count >= 16 && count <= DIGITS_MAX {
+        while (16..=DIGITS_MAX).contains(&count) {
             let [byte @ b'0'..=b'9', rest @ ..] = self.rest else { break };
             value = value.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
             count += 1;
@@ -359,7 +359,7 @@ const LEAST: [u64; DIGITS_MAX + 1] = {
 
 /// Whether a byte stands for itself within a JSON string.
 const fn is_plain(byte: u8) -> bool {
-    byte >= 0x20 && byte < 0x80 && byte != b'"' && byte != b'\\'
+    matches!(byte, 0x20..=0x7f) && byte != b'"' && byte != b'\\'
 }
 
 /// The same byte eight times.

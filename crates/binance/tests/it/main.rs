@@ -2,6 +2,7 @@
 
 mod captures;
 mod client;
+mod client_review;
 mod damaged;
 mod mutations;
 mod payloads;

@@ -25,7 +25,7 @@ fn quoting(seed: u64, path: OrderPath) -> World {
 /// Requests since then whose method, path and parameters begin so.
 fn asked(world: &World, since: Nanos, begins: &str) -> usize {
     let is = |method: &str, text: &str| format!("{method} {text}").starts_with(begins);
-    world.asked.iter().filter(|(at, method, text)| *at > since && is(method, text)).count()
+    world.asked.iter().filter(|(at, method, text)| *at >= since && is(method, text)).count()
 }
 
 #[test]

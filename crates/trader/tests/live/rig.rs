@@ -109,8 +109,8 @@ impl Desk {
             ("apply_settings: true", "apply_settings: false"),
             ("warmup: 2s", "warmup: 0s"),
             // Close to the market, so that the crowd trades with us within seconds.
-            ("base_spread: 0.0006", "base_spread: 0.0001"),
-            ("min_spread: 0.0004", "min_spread: 0.0001"),
+            ("base_spread: 0.0006", "base_spread: 0.00002"),
+            ("min_spread: 0.0004", "min_spread: 0.00002"),
             ("./data-simulated", "./data"),
         ];
         // What is quoted in a comment is not what counts.
