@@ -2,8 +2,11 @@
 //! sent. Everything that live trading does in between, without sockets.
 //!
 //! ```text
-//! cargo bench -p runtime --bench frames -- [FILE] [--rounds N] [--only PASS]
+//! cargo bench -p runtime --bench frames -- [FILE] [--rounds N] [--only PASS] [--cold]
 //! ```
+//!
+//! With `--cold` caches are emptied before every frame, as other work on the same core does while
+//! the market is quiet.
 //!
 //! Passes: `depth` (the book follows depth alone, so most moves are told by depth frames), `journal`
 //! (the same with every turn journaled), `recorded` (tickers and trades in between, as they came),
@@ -39,6 +42,8 @@ const WARM_UP: Duration = Duration::from_secs(10);
 /// With depth alone a ticker is shown this often, so that its stream does not count as dead.
 const TICKER_EVERY: Duration = Duration::from_secs(10);
 const MARK_EVERY: Duration = Duration::from_secs(1);
+/// More than all caches of a core hold.
+const DIRT: usize = 64 << 20;
 /// No socket has this name.
 const NONE: SocketId = SocketId(0);
 
@@ -46,16 +51,18 @@ struct Options {
     file: PathBuf,
     rounds: u32,
     only: Option<String>,
+    cold: bool,
 }
 
 fn options() -> Options {
     let file = rig::recording::default_path();
-    let mut options = Options { file, rounds: 5, only: None };
+    let mut options = Options { file, rounds: 5, only: None, cold: false };
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
         match argument.as_str() {
             "--rounds" => options.rounds = value().parse().expect("--rounds wants a number"),
+            "--cold" => options.cold = true,
             "--only" => options.only = Some(value()),
             _ => options.file = argument.into(),
         }
@@ -92,7 +99,8 @@ fn main() -> ExitCode {
         ("recorded", "frame to order, tickers and trades in between as recorded", false, true),
     ] {
         if wanted(name) {
-            good &= live(title, &recording, options.rounds, journaled, all);
+            let pass = Pass { journaled, all, cold: options.cold };
+            good &= live(title, &recording, options.rounds, pass);
         }
     }
     if wanted("ordinary") {
@@ -103,14 +111,23 @@ fn main() -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// What a pass is like.
+#[derive(Clone, Copy)]
+struct Pass {
+    journaled: bool,
+    /// Tickers and trades come in between.
+    all: bool,
+    cold: bool,
+}
+
 /// Runs a pass and prints its rows; whether it measured what it says.
-fn live(title: &str, recording: &Recording, rounds: u32, journaled: bool, all: bool) -> bool {
+fn live(title: &str, recording: &Recording, rounds: u32, pass: Pass) -> bool {
     let mut samples = Vec::new();
     let disk = Disk::new();
     for round in 0..rounds {
-        let journal = journaled.then(|| disk.journal(round));
+        let journal = pass.journaled.then(|| disk.journal(round));
         let mut desk = Live::new(recording, journal);
-        desk.play(recording, all, &mut samples);
+        desk.play(recording, pass, &mut samples);
         assert_eq!(desk.trouble(), None, "the desk quotes to the end");
     }
     heading(title);
@@ -186,11 +203,12 @@ impl Live {
         live
     }
 
-    /// Plays the recording; `all` says whether with tickers and trades as they came.
-    fn play(&mut self, recording: &Recording, all: bool, samples: &mut Vec<Sample>) {
+    /// Plays the recording.
+    fn play(&mut self, recording: &Recording, pass: Pass, samples: &mut Vec<Sample>) {
         let measured_from = recording.frames[0].at + WARM_UP;
         let (mut mark_due, mut ticker_due, mut depth_id) = (Nanos::ZERO, Nanos::ZERO, 0);
         let mut price = "60000.00";
+        let mut dirt = vec![0; if pass.cold { DIRT } else { 0 }];
         for frame in &recording.frames {
             self.pass_time(frame.at);
             if frame.at >= mark_due {
@@ -202,9 +220,9 @@ impl Live {
                 Kind::Ticker => {
                     price = best_bid(&frame.text).unwrap_or(price);
                     // Alone, depth must not be overtaken: a ticker that it knows already.
-                    all || (frame.at >= ticker_due && frame.update_id <= depth_id)
+                    pass.all || (frame.at >= ticker_due && frame.update_id <= depth_id)
                 }
-                Kind::Trade => all,
+                Kind::Trade => pass.all,
             };
             match frame.kind {
                 Kind::Depth => depth_id = frame.update_id,
@@ -212,6 +230,9 @@ impl Live {
                 Kind::Ticker | Kind::Trade => {}
             }
             if shown {
+                if pass.cold {
+                    wash(&mut dirt);
+                }
                 let sample = self.measure(frame);
                 if frame.at >= measured_from {
                     samples.push(sample);
@@ -432,6 +453,12 @@ fn set(side: &mut BTreeMap<i64, i64>, [price, qty]: &[&str; 2]) {
         0 => side.remove(&number(price, 1e1)),
         qty => side.insert(number(price, 1e1), qty),
     };
+}
+
+/// Drives everything else out of the caches.
+fn wash(dirt: &mut [u8]) {
+    dirt.iter_mut().step_by(64).for_each(|byte| *byte = byte.wrapping_add(1));
+    black_box(dirt);
 }
 
 fn heading(title: &str) {

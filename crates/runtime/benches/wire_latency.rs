@@ -105,6 +105,8 @@ async fn echo_bare(sites: &Sites) {
     let mut orders = open(sites.ws_api(), endpoints.ws_api).await;
     let order = "x".repeat(ORDER_LENGTH);
     while let Some(Ok(message)) = market.next().await {
+        let w = runtime::clock::Stopwatch::start();
+        while w.elapsed() < Duration::from_micros(45) {}
         if message.is_text() && orders.send(Message::text(order.clone())).await.is_err() {
             return;
         }
@@ -158,6 +160,8 @@ fn trade(sites: &Sites) -> Figures {
     let summary = live.run(&mut watcher).expect("a session");
     assert!(summary.failure.is_none(), "{:?}", summary.failure);
     assert_eq!(watcher.troubles, Vec::<String>::new(), "a session without a hitch");
+    row("dbg took", &watcher.took);
+    row("dbg since", &watcher.since);
     figures.recv().expect("figures")
 }
 
@@ -165,10 +169,17 @@ fn trade(sites: &Sites) -> Figures {
 #[derive(Default)]
 struct Watcher {
     troubles: Vec<String>,
+    took: Vec<Duration>,
+    since: Vec<Duration>,
 }
 
 impl Observer for Watcher {
-    fn turn(&mut self, _: Nanos, _: &[Output], _: usize, _: Duration) {}
+    fn turn(&mut self, now: Nanos, o: &[Output], _: usize, took: Duration) {
+        if o.iter().filter(|o| matches!(o, Output::Venue(_))).count() == 2 {
+            self.took.push(took);
+            self.since.push(runtime::clock::now().since(now));
+        }
+    }
 
     fn snapshot(&mut self, _: Snapshot, _: u64) {}
 

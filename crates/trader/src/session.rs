@@ -178,6 +178,14 @@ impl Trading {
         }
     }
 
+    /// Whether the books of an earlier session are taken over.
+    fn is_resumed(&self) -> bool {
+        match self {
+            Self::Paper(_) => false,
+            Self::Live(live) => live.carry.is_some(),
+        }
+    }
+
     fn engine(&self) -> &EngineConfig {
         match self {
             Self::Paper(paper) => &paper.config,
@@ -357,6 +365,7 @@ impl Session {
         let is_watched = pace == Pace::Max && duration.is_some();
         let bar = is_watched.then(|| progress_bar("trading"));
         let mut glue = Glue::new(recorder, bar);
+        let resumed = trading.is_resumed();
         let trading = on_thread(move || (trading.run(&mut glue), glue.tally));
         let ended = trading.join().map_err(|_| anyhow::anyhow!("the trading thread failed"));
         signals.stop();
@@ -365,8 +374,13 @@ impl Session {
         }
         drop(held);
         let (result, tally) = ended?;
-        let code =
-            finish(result, &captures, journal.as_deref(), &tally, Audience::of(is_demo, json));
+        let journal = journal.as_deref();
+        let code = result.inspect_err(|error| tracing::error!(%error, "session ended badly"));
+        let code = code.map_err(anyhow::Error::from).and_then(|summary| {
+            let (captures, tally) = (&captures, &tally);
+            let report = Report { summary: &summary, captures, journal, tally, resumed };
+            finish(&report, Audience::of(is_demo, json))
+        });
         // Kept until here, so that the last line is written.
         drop(log);
         code
@@ -393,16 +407,8 @@ impl Audience {
     }
 }
 
-fn finish(
-    result: Result<Summary, SessionError>,
-    captures: &[CaptureInfo],
-    journal: Option<&Path>,
-    tally: &Tally,
-    audience: Audience,
-) -> Result<u8> {
-    let summary = result.inspect_err(|error| tracing::error!(%error, "session ended badly"))?;
-    let report = Report { summary: &summary, captures, journal, tally };
-    log_end(&report);
+fn finish(report: &Report<'_>, audience: Audience) -> Result<u8> {
+    log_end(report);
     match audience {
         Audience::Program => say(format_args!("{:#}", report.json()))?,
         Audience::Person => say(format_args!("{}", report.text()))?,

@@ -167,7 +167,8 @@ impl Account {
     pub(crate) fn on_key_failed(&mut self, io: &mut Io<'_>, failure: Option<&Failure>) {
         let code = failure.and_then(|failure| failure.error.code);
         self.key.on_failed(io.now, code);
-        if self.key.key().is_none() {
+        // Where there is no socket, nothing is lost by it.
+        if self.key.key().is_none() && self.socket.is_some() {
             self.lose(io, "the listen key is gone");
         }
     }

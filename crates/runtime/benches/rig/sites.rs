@@ -19,9 +19,9 @@ use crate::rig::venue::Venue;
 type Socket = WebSocket<TcpStream>;
 
 /// An order that has not come by then will not come.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(3);
 /// Another order of the same frame follows within this.
-const NEXT_WITHIN: Duration = Duration::from_millis(1);
+const NEXT_WITHIN: Duration = Duration::from_micros(300);
 /// The desk needs some time before it quotes.
 const SETTLING: Duration = Duration::from_secs(2);
 const MARK_EVERY: Duration = Duration::from_secs(1);

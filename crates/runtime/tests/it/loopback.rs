@@ -85,8 +85,6 @@ pub(crate) struct World {
     pub(crate) framed: Vec<Nanos>,
     /// Sockets that were wanted.
     pub(crate) opened: Vec<(Nanos, String)>,
-    /// Times at which the client was looked after.
-    pub(crate) looks: u64,
     seed: u64,
     session: u32,
     /// Our clock minus the venue's.
@@ -157,7 +155,6 @@ impl World {
             asked: Vec::new(),
             framed: Vec::new(),
             opened: Vec::new(),
-            looks: 0,
             seed,
             session,
             skew: 0,
@@ -278,7 +275,6 @@ impl World {
             let parcel = entry.remove();
             self.arrive(parcel);
         }
-        self.looks += 1;
         self.client.on_time(self.ours(), &mut self.effects);
         self.carry_out();
         self.step();

@@ -246,7 +246,12 @@ impl Exchange {
 
     /// A question or order of somebody who has the key.
     pub(crate) fn ask(&self, request: &Request) -> Value {
-        self.try_ask(request).unwrap_or_else(|why| panic!("{why}: {}", self.process.said()))
+        self.try_ask(request).unwrap_or_else(|why| {
+            let id = self.process.child.id();
+            let state = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+            let state: String = state.lines().take(3).collect();
+            panic!("{why}: process {id} is {state:?}: {}", self.process.said())
+        })
     }
 
     fn try_ask(&self, request: &Request) -> Result<Value, String> {

@@ -315,3 +315,145 @@ fn decimal(cursor: &mut Cursor<'_>, at: u8, spelling: &mut Spelling) -> Option<D
     let units = i64::try_from(units).ok()?;
     Some(Decimal::from_units(if is_negative { -units } else { units }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = r#"{"e":"ORDER_TRADE_UPDATE","T":1791000000200,"E":1791000000201,"o":"#;
+    const ORDER: [&str; 36] = [
+        r#""s":"ETHUSDC""#,
+        r#""c":"mm-0012abcd-00000007""#,
+        r#""S":"BUY""#,
+        r#""o":"LIMIT""#,
+        r#""f":"GTX""#,
+        r#""q":"0.100""#,
+        r#""p":"2610.50""#,
+        r#""ap":"2610.50""#,
+        r#""sp":"0""#,
+        r#""x":"TRADE""#,
+        r#""X":"PARTIALLY_FILLED""#,
+        r#""i":4611686018427387905"#,
+        r#""l":"0.030""#,
+        r#""z":"0.030""#,
+        r#""L":"2610.50""#,
+        r#""n":"-0.00156630""#,
+        r#""N":"USDC""#,
+        r#""T":1791000000200"#,
+        r#""t":700123"#,
+        r#""b":"182.735""#,
+        r#""a":"0""#,
+        r#""m":true"#,
+        r#""R":false"#,
+        r#""wt":"CONTRACT_PRICE""#,
+        r#""ot":"LIMIT""#,
+        r#""ps":"BOTH""#,
+        r#""cp":false"#,
+        r#""rp":"-12.5""#,
+        r#""pP":false"#,
+        r#""si":0"#,
+        r#""ss":0"#,
+        r#""V":"EXPIRE_MAKER""#,
+        r#""pm":"NONE""#,
+        r#""gtd":0"#,
+        r#""er":"0""#,
+        r#""newField":"tomorrow""#,
+    ];
+
+    fn event(order: &[&str]) -> String {
+        format!("{HEAD}{{{}}}}}", order.join(","))
+    }
+
+    /// Whether the scanner takes a frame; what it takes it reads as the general parser does.
+    fn takes(frame: &[u8]) -> bool {
+        let Some(update) = OrderUpdate::decode_by_scanner(frame) else { return false };
+        let text = String::from_utf8_lossy(frame);
+        assert_eq!(OrderUpdate::decode_by_serde(frame), Ok(Some(update)), "{text}");
+        true
+    }
+
+    #[test]
+    fn members_in_any_order_bare_or_wrapped() {
+        for shift in 0..ORDER.len() {
+            let mut order = ORDER;
+            order.rotate_left(shift);
+            for order in [order, {
+                order.reverse();
+                order
+            }] {
+                let frame = event(&order);
+                assert!(takes(frame.as_bytes()), "{frame}");
+                assert!(takes(format!(r#"{{"stream":"key","data":{frame}}}"#).as_bytes()));
+                assert!(takes(frame.replace("\":", "\" : ").as_bytes()));
+            }
+            let missing = [&ORDER[..shift], &ORDER[shift + 1..]].concat();
+            takes(event(&missing).as_bytes());
+            let twice = [&ORDER[..], &ORDER[shift..=shift]].concat();
+            takes(event(&twice).as_bytes());
+        }
+    }
+
+    #[test]
+    fn every_single_byte_changed_dropped_or_doubled() {
+        let frame = event(&ORDER).into_bytes();
+        let (mut taken, mut all) = (0, 0);
+        for at in 0..frame.len() {
+            let flips = (0..8).map(|bit| frame[at] ^ (1 << bit));
+            for byte in flips.chain(*b"\"\\{}[]:,. 0129eE+-nt\n\x00\x7f\xff") {
+                let (mut changed, mut longer) = (frame.clone(), frame.clone());
+                changed[at] = byte;
+                longer.insert(at, byte);
+                taken += usize::from(takes(&changed)) + usize::from(takes(&longer));
+                all += 2;
+            }
+            let mut shorter = frame.clone();
+            shorter.remove(at);
+            taken += usize::from(takes(&shorter)) + usize::from(takes(&frame[..at]));
+        }
+        assert!(taken > 5_000 && taken < all / 2, "{taken} of {all}");
+    }
+
+    #[test]
+    fn values_that_nobody_should_send() {
+        let values = [
+            "null",
+            "-1",
+            "1e400",
+            "\"\"",
+            "{}",
+            "[]",
+            "true",
+            "0",
+            "9223372036854775807",
+            "9223372036854775808",
+            "99999999999999999999",
+            "\"92233720368.54775807\"",
+            "\"92233720368.54775808\"",
+            "\"-92233720368.54775808\"",
+            "\"0.000000001\"",
+            "\"-0\"",
+            "\"00012.50\"",
+            "\"5.\"",
+            "\".5\"",
+            "\"1234567.12345678\"",
+            "\"12345678.12345678\"",
+            "\"+7\"",
+            "\"\\u0041\"",
+            "\"\u{e9}\"",
+            "01",
+            "1.5",
+            "\"NEW\"",
+            "\"SELL\"",
+            "\"255\"",
+        ];
+        for at in 0..ORDER.len() {
+            let (name, _) = ORDER[at].split_once(':').unwrap();
+            for value in values {
+                let mut order = ORDER;
+                let member = format!("{name}:{value}");
+                order[at] = &member;
+                takes(event(&order).as_bytes());
+            }
+        }
+    }
+}
