@@ -23,7 +23,6 @@ pub fn now() -> Nanos {
 ///
 /// # Errors
 /// When the system has no room for another thread.
-#[expect(clippy::disallowed_methods, reason = "threads are noise, and noise begins here")]
 pub(crate) fn spawn(
     name: &str,
     work: impl FnOnce() + Send + 'static,

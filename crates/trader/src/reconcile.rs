@@ -236,10 +236,12 @@ mod tests {
         Usd::from_decimal(text.parse::<Decimal>().unwrap())
     }
 
-    #[test]
-    fn every_difference_has_its_row() {
-        let eth = Instrument::known(InstrumentId(0), "ETHUSDC").unwrap();
-        let desk = CarriedDesk {
+    fn eth() -> Instrument {
+        Instrument::known(InstrumentId(0), "ETHUSDC").unwrap()
+    }
+
+    fn desk() -> CarriedDesk {
+        CarriedDesk {
             symbol: "ETHUSDC".to_owned(),
             position: Position::new(100),
             cost: usd("260"),
@@ -247,20 +249,24 @@ mod tests {
             booked: vec![TradeId(7)],
             wallet: usd("5000"),
             drift: false,
-        };
+        }
+    }
+
+    /// Flat after a sale that we have not heard of: 1 gained, 0.02 paid.
+    fn state() -> AccountState {
         let fill = |id: i64, side: Side, fee: &str| Fill {
             trade_id: TradeId(id),
             client_id: None,
             venue_id: VenueOrderId(1),
             side,
-            price: eth.price("2610".parse().unwrap()).unwrap(),
+            price: eth().price("2610".parse().unwrap()).unwrap(),
             qty: Qty::new(100),
             cumulative: Qty::new(100),
             maker: true,
             fee: usd(fee),
             ts_event: Nanos::ZERO,
         };
-        let state = AccountState {
+        AccountState {
             query: 0,
             position: Position::ZERO,
             entry: FinePrice::ZERO,
@@ -268,37 +274,40 @@ mod tests {
             open_orders: Vec::new(),
             fills: vec![fill(7, Side::Buy, "9"), fill(8, Side::Sell, "0.02")],
             last_trade: Some(TradeId(8)),
-        };
+        }
+    }
+
+    fn verdicts(state: &AccountState) -> Vec<Verdict> {
         let meanwhile = Meanwhile { funding: usd("-0.75"), transfers: usd("1") };
-        let verdicts = |state: &AccountState| -> Vec<Verdict> {
-            let rows = compare(&eth, Some(&desk), meanwhile, state);
-            rows.iter().map(|row| row.verdict).collect()
-        };
-        // 5000 + 1 gained - 0.02 fee + 0.25 of cash is what the venue has.
+        compare(&eth(), Some(&desk()), meanwhile, state).iter().map(|row| row.verdict).collect()
+    }
+
+    #[test]
+    fn every_difference_has_its_row() {
         use Verdict::{Differs, Note, Same};
-        assert_eq!(verdicts(&state), [Same, Same, Same, Same]);
-        let moved = AccountState { position: Position::new(1), ..state.clone() };
+        assert_eq!(verdicts(&state()), [Same, Same, Same, Same]);
+        let moved = AccountState { position: Position::new(1), ..state() };
         assert_eq!(verdicts(&moved), [Differs, Same, Same, Same]);
-        let poorer = AccountState { wallet: usd("5001.22"), ..state.clone() };
+        let poorer = AccountState { wallet: usd("5001.22"), ..state() };
         assert_eq!(verdicts(&poorer), [Same, Differs, Same, Same]);
         let order = |client_id| OpenOrder {
             client_id,
             venue_id: VenueOrderId(9),
             side: Side::Buy,
-            price: eth.price("2600".parse().unwrap()).unwrap(),
+            price: eth().price("2600".parse().unwrap()).unwrap(),
             qty: Qty::new(1),
             filled: Qty::ZERO,
             reduce_only: false,
         };
         let ours = ClientOrderId { session: 1, sequence: 1 };
         let open_orders = vec![order(None), order(Some(ours))];
-        assert_eq!(
-            verdicts(&AccountState { open_orders, ..state.clone() }),
-            [Same, Same, Note, Note]
-        );
-        let first: Vec<_> = compare(&eth, None, Meanwhile::default(), &state);
+        assert_eq!(verdicts(&AccountState { open_orders, ..state() }), [Same, Same, Note, Note]);
+        let first = compare(&eth(), None, Meanwhile::default(), &state());
         assert_eq!(first[0].verdict, Note, "nothing recorded is no difference");
+    }
 
+    #[test]
+    fn a_repair_takes_over_books_and_leaves_halts() {
         let mut carry = Carry {
             at: Nanos::ZERO,
             session: 1,
@@ -310,16 +319,14 @@ mod tests {
                 opened: 0,
                 reason: String::new(),
             },
-            desks: vec![desk.clone()],
+            desks: vec![desk()],
             meanwhile: Meanwhile::default(),
         };
-        take_over(&mut carry, &eth, &moved_at(&state, "2605"));
+        let entry = FinePrice::from_decimal("2605".parse().unwrap());
+        let state = AccountState { position: Position::new(1), entry, ..state() };
+        take_over(&mut carry, &eth(), &state);
         assert!(carry.latches.halted, "a halt is not repaired away");
+        assert_eq!(carry.desks.len(), 1);
         assert_eq!(carry.desks[0].cost, usd("2.605"));
-    }
-
-    fn moved_at(state: &AccountState, entry: &str) -> AccountState {
-        let entry = FinePrice::from_decimal(entry.parse().unwrap());
-        AccountState { position: Position::new(1), entry, ..state.clone() }
     }
 }

@@ -23,7 +23,7 @@ use crate::output::{complain, say};
 use crate::server::{self, Desk, Server, Sockets, Source};
 use crate::signals::{Hangup, Signals};
 use crate::summary::Report;
-use crate::tally::{Glue, Tally, progress_bar};
+use crate::tally::{Glue, progress_bar};
 use crate::{FAILED, FINE, build, live, on_thread};
 
 /// The demo's configuration.
@@ -374,13 +374,17 @@ impl Session {
         }
         drop(held);
         let (result, tally) = ended?;
-        let journal = journal.as_deref();
-        let code = result.inspect_err(|error| tracing::error!(%error, "session ended badly"));
-        let code = code.map_err(anyhow::Error::from).and_then(|summary| {
-            let (captures, tally) = (&captures, &tally);
-            let report = Report { summary: &summary, captures, journal, tally, resumed };
-            finish(&report, Audience::of(is_demo, json))
-        });
+        let (captures, journal, tally) = (&captures[..], journal.as_deref(), &tally);
+        let code = match result {
+            Ok(summary) => {
+                let report = Report { summary: &summary, captures, journal, tally, resumed };
+                finish(&report, Audience::of(is_demo, json))
+            }
+            Err(error) => {
+                tracing::error!(%error, "session ended badly");
+                Err(error.into())
+            }
+        };
         // Kept until here, so that the last line is written.
         drop(log);
         code
