@@ -86,8 +86,14 @@ impl Budget {
 
     /// Takes over the venue's limits; counts of windows that stay are kept.
     pub fn set_limits(&mut self, limits: &[RateLimit]) {
+        let known = !self.windows.is_empty();
+        let counts = |limit: &&RateLimit| limit.kind != LimitKind::Other;
+        // A venue that allows nothing, or anything, is a mistake of somebody's.
+        if known && !limits.iter().filter(counts).any(|limit| limit.limit > 0) {
+            return;
+        }
         let old = std::mem::take(&mut self.windows);
-        for &limit in limits.iter().filter(|limit| limit.kind != LimitKind::Other) {
+        for &limit in limits.iter().filter(counts).filter(|limit| !known || limit.limit > 0) {
             let same =
                 |w: &&Window| w.limit.kind == limit.kind && w.limit.interval == limit.interval;
             let (index, used) = old.iter().find(same).map_or((0, 0), |w| (w.index, w.used));
@@ -154,7 +160,7 @@ impl Budget {
         for LimitCount { limit, count } in counts {
             let same =
                 |w: &&mut Window| w.limit.kind == limit.kind && w.limit.interval == limit.interval;
-            if let Some(window) = self.windows.iter_mut().find(same) {
+            if let Some(window) = self.windows.iter_mut().find(same).filter(|_| limit.limit > 0) {
                 window.limit.limit = limit.limit;
             }
             self.count(sent, now, limit.kind, limit.interval, *count);

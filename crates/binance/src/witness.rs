@@ -82,6 +82,8 @@ pub struct Witnesses {
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     acked: bool,
+    /// The venue said no to placing it; it may have been wrong.
+    refused: bool,
     ended: bool,
     amended: Option<(Nanos, Price, Qty)>,
 }
@@ -116,8 +118,9 @@ impl Witnesses {
             }
             VenueReport::Reject { client_id, request: RequestKind::Place, .. } => {
                 let known = self.order(*client_id);
-                // An order that has been acknowledged was not refused.
-                !known.acked && !std::mem::replace(&mut known.ended, true)
+                // An order that has been acknowledged was not refused; one that was refused may yet
+                // turn out to live.
+                !known.acked && !known.ended && !std::mem::replace(&mut known.refused, true)
             }
             VenueReport::Order { client_id, fate, .. } => {
                 if let OrderFate::Closed { .. } = fate {
@@ -151,5 +154,27 @@ impl Witnesses {
         while self.trades.len() > Self::TRADES_MAX {
             self.trades.pop_first();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use market::VenueOrderId;
+    use market::venue::RejectReason;
+
+    use super::*;
+
+    #[test]
+    fn an_order_that_was_refused_by_mistake_may_still_come_alive() {
+        let client_id = ClientOrderId { session: 1, sequence: 1 };
+        let (request, reason) = (RequestKind::Place, RejectReason::Unavailable);
+        let refused = VenueReport::Reject { client_id, request, reason };
+        let lives = VenueReport::Ack { client_id, venue_id: VenueOrderId(7) };
+        let mut witnesses = Witnesses::default();
+        assert_eq!(witnesses.admit(Nanos::ZERO, refused.clone()), Some(refused.clone()));
+        assert_eq!(witnesses.admit(Nanos::ZERO, refused.clone()), None, "told once");
+        assert_eq!(witnesses.admit(Nanos::ZERO, lives.clone()), Some(lives.clone()));
+        assert_eq!(witnesses.admit(Nanos::ZERO, lives), None);
+        assert_eq!(witnesses.admit(Nanos::ZERO, refused), None, "it lives");
     }
 }

@@ -105,8 +105,6 @@ async fn echo_bare(sites: &Sites) {
     let mut orders = open(sites.ws_api(), endpoints.ws_api).await;
     let order = "x".repeat(ORDER_LENGTH);
     while let Some(Ok(message)) = market.next().await {
-        let w = runtime::clock::Stopwatch::start();
-        while w.elapsed() < Duration::from_micros(45) {}
         if message.is_text() && orders.send(Message::text(order.clone())).await.is_err() {
             return;
         }

@@ -1,22 +1,43 @@
 //! The only file that may read the clock.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use market::Nanos;
 
-/// Time since 1970, which neither jumps nor goes back: the wall clock when it is first asked for, and
-/// from then on the time that has passed. A clock that is set while we run sets us neither forward nor
-/// back; the venue's clock is compared with this one.
+/// What the clock was set forward by since it was first asked for, in nanoseconds.
+static AHEAD: AtomicU64 = AtomicU64::new(0);
+/// The wall clock when it was first asked for.
+static BEGAN: OnceLock<(Nanos, Instant)> = OnceLock::new();
+/// Differences from the wall clock that are let be: it is adjusted all the time.
+const FOLLOW_BEYOND: Duration = Duration::from_millis(250);
+
+/// Time since 1970, which never goes back: the wall clock when it is first asked for, and from then on
+/// the time that has passed. A clock that is set back while we run does not set us back; one that is set
+/// forward is followed by [`follow`].
 #[expect(clippy::disallowed_methods, reason = "this is the one place where the clock is read")]
 pub fn now() -> Nanos {
-    static BEGAN: OnceLock<(Nanos, Instant)> = OnceLock::new();
-    let (began, instant) = BEGAN.get_or_init(|| {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        (Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)), Instant::now())
-    });
-    *began + instant.elapsed()
+    let (began, instant) = BEGAN.get_or_init(|| (wall(), Instant::now()));
+    *began + instant.elapsed() + Duration::from_nanos(AHEAD.load(Ordering::Relaxed))
+}
+
+/// Follows the wall clock when it has got ahead of us: it was set forward, or the machine slept, and time
+/// that passes asleep is not counted otherwise. Returns by how much.
+pub fn follow() -> Option<Duration> {
+    let behind = wall().since(now());
+    if behind <= FOLLOW_BEYOND {
+        return None;
+    }
+    AHEAD.fetch_add(u64::try_from(behind.as_nanos()).unwrap_or(0), Ordering::Relaxed);
+    Some(behind)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place where the clock is read")]
+fn wall() -> Nanos {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Starts a thread that only waits and writes; nothing that trades.

@@ -169,7 +169,7 @@ pub(crate) fn remembered(
     ready: &Ready,
     path: PathBuf,
 ) -> Result<(Option<Carry>, Keeper)> {
-    let account = account(config)?;
+    let account = account(config, ready)?;
     let mut carry = runtime::keeper::load(&path, &account)?;
     if let Some(carry) = &mut carry {
         let window = config.exchange.recv_window;
@@ -186,14 +186,22 @@ pub(crate) fn remembered(
     Ok((carry, Keeper::new(path, account)))
 }
 
-/// Tells accounts apart, as far as we can: venue and key. One account may have many keys, but a trader has
-/// one.
+/// Tells accounts apart: the venue, and its own name for the account, which stays when keys change. Where it
+/// gives none, the key must do.
 ///
 /// # Errors
-/// When keys or address cannot be used.
-pub(crate) fn account(config: &Config) -> Result<String> {
-    let key = &format!("{:016x}", fingerprint(credentials(config)?.api_key()))[..8];
-    Ok(format!("{} key {key}", endpoints(config)?.rest))
+/// When keys or address cannot be used, or the venue does not answer.
+pub(crate) fn account(config: &Config, ready: &Ready) -> Result<String> {
+    let (net, credentials) = (net(config)?, credentials(config)?);
+    let venue = net.endpoints.rest.clone();
+    let window = config.exchange.recv_window;
+    Ok(match runtime::live::alias(net, &credentials, window, ready)? {
+        Some(alias) => format!("{venue} account {alias}"),
+        None => {
+            let key = &format!("{:016x}", fingerprint(credentials.api_key()))[..8];
+            format!("{venue} key {key}")
+        }
+    })
 }
 
 /// Tells keys apart without showing them.

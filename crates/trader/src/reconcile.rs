@@ -50,7 +50,7 @@ pub(crate) fn reconcile(path: &Path, repair: bool, as_json: bool) -> Result<u8> 
     }
     let folder = Folder::claim(&config.data.dir)?;
     let ready = live::ask_venue(&config)?;
-    let account = live::account(&config)?;
+    let account = live::account(&config, &ready)?;
     let carry = runtime::keeper::load(&folder.carry_path(), &account)?;
     let (net, credentials) = (live::net(&config)?, live::credentials(&config)?);
     let window = config.exchange.recv_window;

@@ -67,6 +67,8 @@ struct Account {
     last_asked: Option<Nanos>,
     /// What the venue's wallet had more than ours at the last comparison.
     wallet_off: Usd,
+    /// The venue's position at the last comparison, if it was not ours.
+    position_off: Option<Position>,
     /// When to ask again: at once in doubt, else after a while.
     due: Nanos,
     /// The last of our trades contained in a position that both sides agreed on: whatever came later

@@ -358,9 +358,14 @@ impl Desk {
         self.compare_orders(ctx, at, state);
         (self.account.known, self.account.due) = (true, ctx.now + RECONCILE_EVERY);
         let ours = self.ledger.position();
+        let seen_before = self.account.position_off.replace(state.position);
         if ours == state.position {
+            self.account.position_off = None;
             self.account.agreed = state.last_trade;
             self.compare_wallet(ctx, state);
+        } else if seen_before != Some(state.position) && !self.drift {
+            // The venue's own parts may lag behind each other: nothing is quoted, and it is asked again.
+            (self.account.known, self.account.due) = (false, ctx.now + STALE_RETRY);
         } else if !self.drift {
             self.drift = true;
             let spec = &self.config.instrument;
@@ -543,14 +548,17 @@ impl Desk {
 /// Whether a venue's no counts towards the breaker, or is the normal course of trading.
 fn is_failure(request: RequestKind, reason: RejectReason) -> bool {
     match reason {
-        RejectReason::WouldTake | RejectReason::WouldNotFill | RejectReason::NoChange => false,
+        // Sending too much is answered by a pause, also where our own budget said no.
+        RejectReason::WouldTake
+        | RejectReason::WouldNotFill
+        | RejectReason::NoChange
+        | RejectReason::RateLimit => false,
         RejectReason::UnknownOrder => request == RequestKind::Place,
         RejectReason::ReduceOnly
         | RejectReason::Margin
         | RejectReason::Filter
         | RejectReason::PriceBand
         | RejectReason::TooManyOrders
-        | RejectReason::RateLimit
         | RejectReason::DuplicateId
         | RejectReason::Unavailable
         | RejectReason::Other => true,

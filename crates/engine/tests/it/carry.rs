@@ -157,8 +157,14 @@ fn a_position_that_no_fill_explains_halts() {
     let before = Rig::quoting(config());
     let carry = before.engine.carry().unwrap();
     let mut after = restored(&carry, before.now);
-    let said = account(&mut after, "0.010", carry.desks[0].wallet, Vec::new(), 0);
-    assert!(reasons(&mut after).contains(&Standstill::Drift), "{said}");
+    // Once may be the venue's parts lagging behind each other; nothing is quoted meanwhile.
+    account(&mut after, "0.010", carry.desks[0].wallet, Vec::new(), 0);
+    assert!(reasons(&mut after).contains(&Standstill::PositionUnknown));
+    assert!(!reasons(&mut after).contains(&Standstill::Drift));
+    after.now = after.now + std::time::Duration::from_millis(600);
+    after.step(&[]);
+    account(&mut after, "0.010", carry.desks[0].wallet, Vec::new(), 0);
+    assert!(reasons(&mut after).contains(&Standstill::Drift));
     // Which is not forgotten either.
     let again = after.engine.carry().unwrap();
     let mut third = restored(&again, after.now);

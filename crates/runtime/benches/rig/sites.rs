@@ -1,5 +1,5 @@
-//! The venue on loopback sockets: plain threads that block, so that what the other side does is the
-//! only thing between writing a frame and reading an order.
+//! The venue on loopback sockets. Whoever waits for an order here does not sleep meanwhile: waking up
+//! takes as long as the work to be measured, and is the venue's affair.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,9 +19,11 @@ use crate::rig::venue::Venue;
 type Socket = WebSocket<TcpStream>;
 
 /// An order that has not come by then will not come.
-const PATIENCE: Duration = Duration::from_millis(3);
+const PATIENCE: Duration = Duration::from_millis(10);
 /// Another order of the same frame follows within this.
-const NEXT_WITHIN: Duration = Duration::from_micros(300);
+const NEXT_WITHIN: Duration = Duration::from_micros(500);
+/// Between two looks for orders that nobody waits for.
+const NAP: Duration = Duration::from_millis(1);
 /// The desk needs some time before it quotes.
 const SETTLING: Duration = Duration::from_secs(2);
 const MARK_EVERY: Duration = Duration::from_secs(1);
@@ -137,7 +139,7 @@ impl Sites {
             let mut ends = Ends::opened(&shared, true);
             let figures = ends.run(&shared, Some(&shared.venue));
             enough();
-            ends.answer_for(FAREWELL, &shared.venue);
+            ends.pause(FAREWELL, Some(&shared.venue));
             // The session may have ended in a way that nobody wants figures of.
             let _ = sender.send(figures);
         });
@@ -155,6 +157,12 @@ struct Ends {
 
 impl Ends {
     fn opened(shared: &Shared, all: bool) -> Self {
+        let ends = Self::find(shared, all);
+        ends.orders.get_ref().set_nonblocking(true).expect("a socket that does not block");
+        ends
+    }
+
+    fn find(shared: &Shared, all: bool) -> Self {
         let opened = shared.opened.lock().expect("one at a time");
         let (mut book, mut orders, mut market, mut user) = (None, None, None, None);
         loop {
@@ -230,7 +238,7 @@ impl Ends {
         let mut orders = Vec::new();
         let mut times = Vec::new();
         let mut patience = PATIENCE;
-        while let Some(order) = read(&mut self.orders, patience) {
+        while let Some(order) = wait(&mut self.orders, patience) {
             times.push(watch.elapsed());
             orders.push(order);
             if venue.is_none() {
@@ -261,20 +269,19 @@ impl Ends {
         }
     }
 
-    /// Nothing for a while, except for orders that come although nobody moved the market.
-    fn pause(&mut self, pause: Duration, venue: Option<&Mutex<Venue>>) {
-        let Some(venue) = venue else { return std::thread::sleep(pause) };
-        self.answer_for(pause, venue);
-    }
-
-    fn answer_for(&mut self, span: Duration, venue: &Mutex<Venue>) {
+    /// Nothing for a while, except for orders that come although nobody moved the market, or late.
+    fn pause(&mut self, span: Duration, venue: Option<&Mutex<Venue>>) {
         let watch = Stopwatch::start();
-        while let Some(left) = span.checked_sub(watch.elapsed()).filter(|left| !left.is_zero()) {
-            match read(&mut self.orders, left) {
-                Some(order) => self.answer(&[order], venue),
-                None if !self.orders.can_read() => return,
-                None => {}
+        loop {
+            while let Some(order) = poll(&mut self.orders) {
+                if let Some(venue) = venue {
+                    self.answer(&[order], venue);
+                }
             }
+            if watch.elapsed() >= span || !self.orders.can_read() {
+                return;
+            }
+            std::thread::sleep(NAP.min(span));
         }
     }
 }
@@ -284,21 +291,29 @@ fn send(socket: &mut Socket, text: &str) {
     let _ = socket.send(Message::text(text));
 }
 
-/// The next text frame within a time; `None` when there is none, or the socket has gone.
-fn read(socket: &mut Socket, within: Duration) -> Option<String> {
-    let within = within.max(Duration::from_micros(100));
-    socket.get_ref().set_read_timeout(Some(within)).expect("a time limit");
+/// A text frame that has arrived already.
+fn poll(socket: &mut Socket) -> Option<String> {
     loop {
         match socket.read() {
             Ok(Message::Text(text)) => return Some(text.as_str().to_owned()),
             Ok(_) => {}
-            Err(Error::Io(error))
-                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
-            {
-                return None;
-            }
+            // Nothing there, or nobody any more, which whoever needs to know asks the socket.
             Err(_) => return None,
         }
+    }
+}
+
+/// The next text frame within a time.
+fn wait(socket: &mut Socket, within: Duration) -> Option<String> {
+    let watch = Stopwatch::start();
+    loop {
+        if let Some(text) = poll(socket) {
+            return Some(text);
+        }
+        if watch.elapsed() >= within {
+            return None;
+        }
+        std::hint::spin_loop();
     }
 }
 

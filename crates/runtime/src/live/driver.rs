@@ -281,6 +281,10 @@ impl Session {
         }
         if self.now >= self.link_due {
             self.link_due = self.now + LINK_EVERY;
+            if let Some(ahead) = clock::follow() {
+                let message = format!("our clock was {ahead:.1?} behind: it was set, or we slept");
+                observer.log(&Log { level: Level::Warn, message });
+            }
             observer.link(self.client.status(self.now));
         }
     }

@@ -5,7 +5,7 @@ pub mod net;
 mod questions;
 
 pub use driver::Live;
-pub use questions::{account, cancel, income, preflight};
+pub use questions::{account, alias, cancel, income, preflight};
 
 use crate::session::SessionError;
 

@@ -274,6 +274,31 @@ pub fn account(
     })
 }
 
+/// The venue's own name for the account, if it gives one. Blocks the thread.
+///
+/// # Errors
+/// When the venue does not tell.
+pub fn alias(
+    net: NetConfig,
+    credentials: &Credentials,
+    window: Duration,
+    ready: &Ready,
+) -> Result<Option<String>, SessionError> {
+    super::runtime()?.block_on(async {
+        let mut asker = Asker::new(net, credentials, window, &ready.clock)?;
+        let body = asker.ask(&rest::balance()).await;
+        let body = body.map_err(|error| SessionError::Network(error.message))?;
+        let rows: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let alias = rows.get(0).and_then(|row| row.get("accountAlias")).and_then(|a| a.as_str());
+        // What becomes part of a file and of messages is short and plain.
+        let plain = |alias: &&str| {
+            (1..=32).contains(&alias.len())
+                && alias.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        Ok(alias.filter(plain).map(str::to_owned))
+    })
+}
+
 /// Cancels these orders of ours; returns those that could not be, with the reason. Blocks the thread.
 ///
 /// # Errors
