@@ -5,6 +5,7 @@ set -Eeuo pipefail
 usage() {
     cat <<'HELP'
 Usage: scripts/bench.sh [--parts [FILTER] | --latency [ARG...] | --instructions [SCENARIO...] |
+                         --frames [FILE] [ARG...] | --wire [FILE] [ARG...] |
                          --start-up [RUNS] | --memory [SECONDS]]
 
 Without options: parts, latency, instructions and start-up, one after the other.
@@ -15,18 +16,30 @@ Without options: parts, latency, instructions and start-up, one after the other.
   --instructions [SCENARIO...] instructions per step, counted by valgrind: equal on every
                                run, however busy the machine; SCENARIO: diff ticker trade
                                timer amend journaled-diff
+  --frames [FILE] [ARG...]     from a recorded depth frame in hand to the signed orders, and
+                               what serde_json and BTreeMap need for the frame alone; ARG:
+                               --rounds N, --only depth|journal|recorded|ordinary, --cold
+                               (benches/frames.rs)
+  --wire [FILE] [ARG...]       from a depth frame on a socket to the order on another, live
+                               driver and echoes; ARG: --frames N, --pause MICROSECONDS
+                               (benches/wire_latency.rs)
   --start-up [RUNS]            time from starting the demo to its first order (5 runs)
   --memory [SECONDS]           resident memory of the demo, every minute (600 seconds)
   --help                       this
+
+FILE is a capture of BTCUSDT, plain lines of `<nanoseconds> <frame>` in gzip; without one,
+../shared/data/binance-usdm/btcusdt_20240808.gz.
 
 Examples:
   scripts/bench.sh
   scripts/bench.sh --parts book
   scripts/bench.sh --latency --minutes 60 --seed 7
   scripts/bench.sh --instructions diff ticker
+  scripts/bench.sh --frames --rounds 3 --only depth
 HELP
 }
 
+called_from=$PWD
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cd -- "$root"
 
@@ -46,6 +59,20 @@ parts() {
 
 latency() {
     cargo bench --quiet -p runtime --bench latency -- "$@"
+}
+
+# A benchmark that plays a recording: FILE, if any, is meant from where the caller stands.
+recorded() {
+    local bench=$1
+    shift
+    if (($# > 0)) && [[ $1 != -* ]]; then
+        local file=$1
+        [[ $file == /* ]] || file=$called_from/$file
+        [[ -r $file ]] || die "no such recording: $file"
+        shift
+        set -- "$file" "$@"
+    fi
+    cargo bench --quiet -p runtime --bench "$bench" -- "$@"
 }
 
 # The path of the built latency benchmark.
@@ -161,6 +188,12 @@ case ${1:-} in
     shift
     (($# > 0)) || set -- "${scenarios[@]}"
     instructions "$@"
+    ;;
+--frames)
+    recorded frames "${@:2}"
+    ;;
+--wire)
+    recorded wire_latency "${@:2}"
     ;;
 --start-up)
     start_up "${2:-}"

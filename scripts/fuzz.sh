@@ -105,7 +105,7 @@ minimize() {
     local target=$1 kept=$work/kept/$1
     rm -rf -- "$kept"
     mkdir -p "$kept"
-    "$work/bin/$target" -merge=1 -max_len="$longest" -timeout=10 -rss_limit_mb=2500 \
+    "$work/bin/$target" -set_cover_merge=1 -use_counters=0 -max_len="$longest" -timeout=10 -rss_limit_mb=2500 \
         "$kept" "fuzz/corpus/$target" "$work/found/$target" >"$work/$target.merge.log" 2>&1 ||
         die "$target: cannot merge, see $work/$target.merge.log"
     rm -f -- "fuzz/corpus/$target"/*

@@ -195,7 +195,7 @@ impl WsReply {
     /// # Errors
     /// [`DecodeError`] when it is not JSON, or neither a reply nor a push.
     pub fn decode(frame: &[u8]) -> Result<Self, DecodeError> {
-        let root = parse(frame)?;
+        let mut root = parse(frame)?;
         let reply = Object::new(&root)?;
         let status = reply.integer("status")?;
         let status = u16::try_from(status).map_err(|_| reply.wrong("status", "an HTTP status"))?;
@@ -204,13 +204,13 @@ impl WsReply {
             Some(Value::Number(number)) => number.as_u64(),
             _ => None,
         };
-        let result = match (reply.value("result"), reply.value("error")) {
-            (_, Some(error)) => Err(VenueError::of(&Object::new(error)?)),
-            (Some(result), None) => Ok(result.clone()),
-            (None, None) if status == 200 => Ok(Value::Null),
-            (None, None) => Err(VenueError { code: None, message: String::new() }),
-        };
         let limits = limit_counts(reply.value("rateLimits"));
+        let result = match (reply.value("result").is_some(), reply.value("error")) {
+            (_, Some(error)) => Err(VenueError::of(&Object::new(error)?)),
+            (true, None) => Ok(root.get_mut("result").map(Value::take).unwrap_or_default()),
+            (false, None) if status == 200 => Ok(Value::Null),
+            (false, None) => Err(VenueError { code: None, message: String::new() }),
+        };
         Ok(Self { id, status, result, limits })
     }
 }

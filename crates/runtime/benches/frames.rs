@@ -8,18 +8,19 @@
 //! With `--cold` caches are emptied before every frame, as other work on the same core does while
 //! the market is quiet.
 //!
-//! Passes: `depth` (the book follows depth alone, so most moves are told by depth frames), `journal`
+//! Passes: `depth` (the book follows depth alone, so depth frames tell of every move), `journal`
 //! (the same with every turn journaled), `recorded` (tickers and trades in between, as they came),
 //! `ordinary` (serde_json and two `BTreeMap`s on the same frames, no order). FILE is a capture of
 //! BTCUSDT, see docs/PERFORMANCE.md.
 
 #![expect(clippy::print_stdout, reason = "a report is what this program is for")]
 
+#[path = "rig/ordinary.rs"]
+mod ordinary;
 mod rig;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,7 +33,6 @@ use journal::{Durability, Header, Retention, Writer};
 use market::venue::VenueCommand;
 use market::{InstrumentId, Nanos};
 use runtime::Turn;
-use serde::Deserialize;
 
 use rig::recording::{Frame, Kind, Recording, best_bid, mark_price};
 use rig::venue::Venue;
@@ -389,53 +389,15 @@ impl Live {
     }
 }
 
-/// A frame as one would write it down for serde_json.
-#[derive(Deserialize)]
-struct Combined<'a> {
-    #[serde(borrow)]
-    data: DepthUpdate<'a>,
-}
-
-#[derive(Deserialize)]
-struct DepthUpdate<'a> {
-    u: u64,
-    #[serde(borrow)]
-    b: Vec<[&'a str; 2]>,
-    #[serde(borrow)]
-    a: Vec<[&'a str; 2]>,
-}
-
-#[derive(Deserialize)]
-struct Snapshot<'a> {
-    #[serde(rename = "lastUpdateId")]
-    last_id: u64,
-    #[serde(borrow)]
-    bids: Vec<[&'a str; 2]>,
-    #[serde(borrow)]
-    asks: Vec<[&'a str; 2]>,
-}
-
-/// What most programs do with a depth frame: decode it by serde_json, keep two sorted maps.
+/// The same frames the ordinary way.
 fn ordinary(recording: &Recording) -> Vec<Sample> {
-    let snapshot: Snapshot<'_> = serde_json::from_str(&recording.snapshot).expect("a snapshot");
-    let mut sides = [BTreeMap::new(), BTreeMap::new()];
-    for (side, levels) in sides.iter_mut().zip([&snapshot.bids, &snapshot.asks]) {
-        levels.iter().for_each(|level| set(side, level));
-    }
+    let mut maps = ordinary::Maps::new(&recording.snapshot);
     let measured_from = recording.frames[0].at + WARM_UP;
     let mut samples = Vec::new();
     for frame in recording.frames.iter().filter(|frame| frame.kind == Kind::Depth) {
         let before = ALLOCATIONS.get();
         let watch = stopwatch();
-        let decoded: Combined<'_> =
-            serde_json::from_slice(black_box(frame.text.as_bytes())).expect("a frame");
-        let DepthUpdate { u, b, a } = decoded.data;
-        if u > snapshot.last_id {
-            b.iter().for_each(|level| set(&mut sides[0], level));
-            a.iter().for_each(|level| set(&mut sides[1], level));
-        }
-        black_box((sides[0].last_key_value(), sides[1].first_key_value()));
-        drop((b, a));
+        maps.take(black_box(frame.text.as_bytes()));
         let nanos = watch.elapsed().as_nanos() as u64;
         let allocations = ALLOCATIONS.get() - before;
         if frame.at >= measured_from {
@@ -443,16 +405,6 @@ fn ordinary(recording: &Recording) -> Vec<Sample> {
         }
     }
     samples
-}
-
-/// Price in tenths and quantity in thousandths, by way of a float.
-fn set(side: &mut BTreeMap<i64, i64>, [price, qty]: &[&str; 2]) {
-    let number =
-        |text: &str, scale: f64| (text.parse::<f64>().expect("a decimal") * scale).round() as i64;
-    match number(qty, 1e3) {
-        0 => side.remove(&number(price, 1e1)),
-        qty => side.insert(number(price, 1e1), qty),
-    };
 }
 
 /// Drives everything else out of the caches.

@@ -1,5 +1,5 @@
-//! From socket to socket: a depth frame is written to the market socket, and the signed order that it
-//! leads to is read from the socket of the WS API, by a venue in the same process.
+//! From socket to socket: a depth frame is written to the market socket, and the signed order that
+//! it leads to is read from the socket of the WS API, by a venue in the same process.
 //!
 //! `cargo bench -p runtime --bench wire_latency -- [FILE] [--frames N] [--pause MICROS]`
 //!
@@ -24,6 +24,7 @@ use binance::client::{Effect, Event, Level, Log, SocketId};
 use engine::{Control, Output, Snapshot};
 use futures_util::{SinkExt, StreamExt};
 use market::Nanos;
+use market::venue::VenueCommand;
 use runtime::live::net::{Net, NetConfig};
 use runtime::{Live, Observer};
 use tokio::net::TcpStream;
@@ -88,7 +89,10 @@ fn main() -> ExitCode {
     row("sockets", &figures.recv().expect("figures").first);
     let figures = trade(&sites);
     row("live, first order", &figures.first);
-    row("live, last order", &figures.last);
+    row("  last order", &figures.last);
+    row("  frame to batch", &figures.inward);
+    row("  engine", &figures.decision);
+    row("  decision to order", &figures.outward);
     println!("frames without an order: {}", figures.silent);
     if figures.first.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -154,28 +158,29 @@ fn trade(sites: &Sites) -> Figures {
         carry: None,
         keeper: None,
     };
-    let mut watcher = Watcher::default();
+    let mut watcher = Watcher { sites, troubles: Vec::new() };
     let summary = live.run(&mut watcher).expect("a session");
     assert!(summary.failure.is_none(), "{:?}", summary.failure);
     assert_eq!(watcher.troubles, Vec::<String>::new(), "a session without a hitch");
-    row("dbg took", &watcher.took);
-    row("dbg since", &watcher.since);
     figures.recv().expect("figures")
 }
 
 /// Collects what would make the figures mean something else.
-#[derive(Default)]
-struct Watcher {
+struct Watcher<'a> {
+    sites: &'a Sites,
     troubles: Vec<String>,
-    took: Vec<Duration>,
-    since: Vec<Duration>,
 }
 
-impl Observer for Watcher {
-    fn turn(&mut self, now: Nanos, o: &[Output], _: usize, took: Duration) {
-        if o.iter().filter(|o| matches!(o, Output::Venue(_))).count() == 2 {
-            self.took.push(took);
-            self.since.push(runtime::clock::now().since(now));
+impl Observer for Watcher<'_> {
+    fn turn(&mut self, now: Nanos, outputs: &[Output], _: usize, _: Duration) {
+        let is_order = |output: &Output| match output {
+            Output::Venue(approved) => {
+                matches!(approved.command(), VenueCommand::Place(_) | VenueCommand::Amend(_))
+            }
+            Output::Alert(_) | Output::Note(_) => false,
+        };
+        if outputs.iter().any(is_order) {
+            self.sites.decided(now);
         }
     }
 

@@ -166,7 +166,8 @@ pub(crate) fn push_decimal(out: &mut String, value: Decimal, decimals: u8) {
 
 /// Appends digits, zeros in front up to `width`.
 pub(crate) fn push_digits(out: &mut String, value: u64, width: usize) {
-    out.push_str(Digits::padded(value, width).as_str());
+    let Digits { bytes, from } = Digits::padded(value, width);
+    out.extend(bytes[from..].iter().map(|&digit| char::from(digit)));
 }
 
 /// A number written out, on the stack.

@@ -28,8 +28,8 @@ fn decimal(text: &str) -> Decimal {
     text.parse().expect("a constant")
 }
 
-/// A quote a side. The spread follows volatility and the sizes near the touch, and nothing counts as
-/// noise, so that most frames move at least one order.
+/// A quote a side. The spread follows volatility and the sizes near the touch, and nothing counts
+/// as noise, so that every other depth frame moves both orders.
 pub(crate) fn engine() -> EngineConfig {
     let strategy = BasicMmConfig {
         base_spread: 0.000_5,

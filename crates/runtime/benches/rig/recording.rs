@@ -57,6 +57,9 @@ impl Recording {
         if recording.snapshot.is_empty() || recording.frames.is_empty() {
             return Err(format!("{}: has no snapshot, or nothing else", path.display()));
         }
+        if !recording.frames.is_sorted_by_key(|frame| frame.at) {
+            return Err(format!("{}: goes back in time", path.display()));
+        }
         Ok(recording)
     }
 

@@ -1,17 +1,19 @@
-//! The venue on loopback sockets. Whoever waits for an order here does not sleep meanwhile: waking up
-//! takes as long as the work to be measured, and is the venue's affair.
+//! The venue on loopback sockets. Whoever waits for an order here does not sleep meanwhile: waking
+//! up takes as long as the work to be measured, and is the venue's affair.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use binance::Endpoints;
 use binance::endpoints::{Network, Paths};
+use market::Nanos;
 use runtime::clock::{self, Stopwatch};
 use tungstenite::handshake::server::{Request, Response};
-use tungstenite::{Error, Message, WebSocket, accept_hdr};
+use tungstenite::{Message, WebSocket, accept_hdr};
 
 use crate::rig::recording::{Kind, Recording, best_bid, mark_price};
 use crate::rig::venue::Venue;
@@ -49,6 +51,12 @@ pub(crate) struct Figures {
     pub(crate) first: Vec<Duration>,
     /// The same to the last one.
     pub(crate) last: Vec<Duration>,
+    /// Parts of [`first`](Self::first): from writing the frame to the facts being taken in, ...
+    pub(crate) inward: Vec<Duration>,
+    /// ... from there to the engine having decided, ...
+    pub(crate) decision: Vec<Duration>,
+    /// ... and from there to the order having been read.
+    pub(crate) outward: Vec<Duration>,
     /// Frames that led to no order.
     pub(crate) silent: usize,
 }
@@ -67,13 +75,23 @@ struct Shared {
     venue: Mutex<Venue>,
     /// Sockets as they are opened, with the paths that were asked for.
     opened: Mutex<Receiver<(String, Socket)>>,
+    /// When the trader last took facts in that led to an order, and when it had decided.
+    taken: AtomicU64,
+    decided: AtomicU64,
 }
 
 impl Sites {
     pub(crate) fn start(recording: Recording, plan: Plan) -> Self {
         let (sender, opened) = channel();
         let venue = Mutex::new(Venue::new(clock::now(), &recording.snapshot));
-        let shared = Arc::new(Shared { recording, plan, venue, opened: Mutex::new(opened) });
+        let shared = Arc::new(Shared {
+            recording,
+            plan,
+            venue,
+            opened: Mutex::new(opened),
+            taken: AtomicU64::new(0),
+            decided: AtomicU64::new(0),
+        });
         let bind = || TcpListener::bind("127.0.0.1:0").expect("a port");
         let (rest, streams, ws_api) = (bind(), bind(), bind());
         let address = |listener: &TcpListener| listener.local_addr().expect("its address");
@@ -106,6 +124,12 @@ impl Sites {
             permissions: None,
             paths: Paths::Routed,
         }
+    }
+
+    /// The trader has just decided on what it took in then.
+    pub(crate) fn decided(&self, taken: Nanos) {
+        self.shared.taken.store(taken.0, Ordering::Release);
+        self.shared.decided.store(clock::now().0, Ordering::Release);
     }
 
     pub(crate) fn streams(&self) -> SocketAddr {
@@ -216,7 +240,10 @@ impl Ends {
                 mark = clock::now() + MARK_EVERY;
                 send(market, &mark_price(clock::now(), price));
             }
-            self.measure(&frame.text, venue, sent >= plan.warm_up, &mut figures);
+            let seen = self.measure(&frame.text, venue);
+            if sent >= plan.warm_up {
+                seen.note(shared, &mut figures);
+            }
             // The first change makes the trader fetch a snapshot, and the account is asked about.
             let pause = if sent == 0 && venue.is_some() { SETTLING } else { plan.pause };
             self.pause(pause, venue);
@@ -225,21 +252,14 @@ impl Ends {
         figures
     }
 
-    fn measure(
-        &mut self,
-        frame: &str,
-        venue: Option<&Mutex<Venue>>,
-        counts: bool,
-        figures: &mut Figures,
-    ) {
+    fn measure(&mut self, frame: &str, venue: Option<&Mutex<Venue>>) -> Seen {
         let message = Message::text(frame);
-        let watch = Stopwatch::start();
+        let mut seen = Seen { written: clock::now(), read: Vec::new() };
         self.book.send(message).expect("a frame written");
         let mut orders = Vec::new();
-        let mut times = Vec::new();
         let mut patience = PATIENCE;
         while let Some(order) = wait(&mut self.orders, patience) {
-            times.push(watch.elapsed());
+            seen.read.push(clock::now());
             orders.push(order);
             if venue.is_none() {
                 break;
@@ -249,11 +269,7 @@ impl Ends {
         if let Some(venue) = venue {
             self.answer(&orders, venue);
         }
-        if counts {
-            figures.silent += usize::from(times.is_empty());
-            figures.first.extend(times.first());
-            figures.last.extend(times.last());
-        }
+        seen
     }
 
     /// Answers orders, and tells the account of them.
@@ -282,6 +298,31 @@ impl Ends {
                 return;
             }
             std::thread::sleep(NAP.min(span));
+        }
+    }
+}
+
+/// When a frame was written, and when the orders that followed had been read.
+struct Seen {
+    written: Nanos,
+    read: Vec<Nanos>,
+}
+
+impl Seen {
+    fn note(&self, shared: &Shared, figures: &mut Figures) {
+        let [Some(first), Some(last)] = [self.read.first(), self.read.last()] else {
+            figures.silent += 1;
+            return;
+        };
+        figures.first.push(first.since(self.written));
+        figures.last.push(last.since(self.written));
+        let at = |stamp: &AtomicU64| Nanos(stamp.load(Ordering::Acquire));
+        let (taken, decided) = (at(&shared.taken), at(&shared.decided));
+        // Both belong to this frame unless it is an echo, where nobody decides.
+        if taken > self.written && decided < *first {
+            figures.inward.push(taken.since(self.written));
+            figures.decision.push(decided.since(taken));
+            figures.outward.push(first.since(decided));
         }
     }
 }

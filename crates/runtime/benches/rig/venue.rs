@@ -1,5 +1,5 @@
-//! A venue that takes every order and never fills one, behind the exchange's own protocol: it checks
-//! signatures and parameters as `trader exchange` does, so an order that it takes is a good one.
+//! A venue that takes every order and never fills one, behind the exchange's own protocol: it
+//! checks signatures and parameters as `trader exchange` does, so what it takes is a good order.
 
 use std::net::{IpAddr, Ipv4Addr};
 
