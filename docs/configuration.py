@@ -55,6 +55,7 @@ KEYS_ZH = {
     "exchange.proxy": "所有连接用的代理（http:// 或 socks5://），代替环境变量里的那些。",
     "exchange.ca_file": "除公共证书机构外，还信任的证书机构（PEM 文件）。",
     "exchange.ack_timeout": "请求超过这么久没有回答，就算存疑，转为查询。",
+    "exchange.reconcile_interval": "即使没有疑点，也每隔这么久把订单、持仓和钱包与场所核对一次。",
     "exchange.fees.maker": "挂单成交的费率；负数是返佣。",
     "exchange.fees.taker": "吃单成交的费率。",
     "exchange.dead_man.countdown": "超过这么久没有续期，场所撤掉我们的全部订单。",

@@ -40,6 +40,8 @@ pub struct DeskConfig {
     pub flatten: Flatten,
     /// A request without an answer for this long is in doubt.
     pub ack_timeout: Duration,
+    /// How often our records are compared with the venue's although nothing is in doubt.
+    pub reconcile_interval: Duration,
     /// The venue cancels everything when not re-armed for this long.
     pub dead_man_countdown: Duration,
     /// How often the switch is re-armed.

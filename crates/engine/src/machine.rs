@@ -151,6 +151,7 @@ impl Engine {
                 if index < self.desks.len() {
                     self.with_desk(index, out, |desk, ctx| desk.report(ctx, report));
                     self.monitor.transfer(self.desks[index].take_transfers());
+                    self.latches.halted |= self.desks[index].take_halt();
                 }
             }
             Input::Control(control) => self.control(control, out),

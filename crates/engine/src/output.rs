@@ -71,6 +71,8 @@ pub enum AlertKind {
     Operator,
     /// A position has been flattened.
     Flattened,
+    /// The venue trades in our place: liquidation, auto-deleveraging, settlement.
+    ForcedClose,
 }
 
 /// A message for a human.
@@ -199,4 +201,15 @@ pub enum Note {
     },
     /// A new configuration is in force.
     Configured,
+    /// Our records were compared with the venue's.
+    Compared {
+        /// Which instrument.
+        instrument: InstrumentId,
+        /// Orders that differed in a way that nothing under way explains.
+        orders: u32,
+        /// The venue's position less ours.
+        position_off: Position,
+        /// The venue's wallet less ours; zero where the account is shared by several instruments.
+        wallet_off: Usd,
+    },
 }

@@ -281,6 +281,17 @@ impl Obstacle {
     }
 }
 
+/// Why the venue trades in our place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ForcedClose {
+    /// The margin does not suffice any more.
+    Liquidation,
+    /// The insurance fund does not suffice, and we are on the winning side of somebody's liquidation.
+    Deleverage,
+    /// The contract ends.
+    Settlement,
+}
+
 /// Which of our requests a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum RequestKind {
@@ -406,5 +417,10 @@ pub enum VenueReport {
         what: Obstacle,
         /// Whether it holds from now on.
         holds: bool,
+    },
+    /// The venue has placed an order in our place; its fills come as those of an order not ours.
+    Forced {
+        /// Why.
+        what: ForcedClose,
     },
 }

@@ -747,6 +747,7 @@ pub const fn alert_kind(kind: AlertKind) -> &'static str {
         AlertKind::ForeignOrder => "foreign_order",
         AlertKind::Operator => "operator",
         AlertKind::Flattened => "flattened",
+        AlertKind::ForcedClose => "forced_close",
     }
 }
 

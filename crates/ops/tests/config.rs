@@ -146,6 +146,7 @@ fn defaults_are_complete_and_printed() {
           apply_settings: false
           allow_withdrawals: false
           ack_timeout: 2s
+          reconcile_interval: 30s
           fees:
             maker: 0
             taker: 0.0004
@@ -276,6 +277,7 @@ exchange:
   proxy: "socks5://me:word@proxy:1080"
   ca_file: /tmp/ca.pem
   ack_timeout: 1500ms
+  reconcile_interval: 15s
   fees: { maker: -0.00005, taker: 0.00045 }
   dead_man: { countdown: 60s, refresh: 20s }
 strategy:

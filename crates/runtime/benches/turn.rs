@@ -189,6 +189,8 @@ fn live(client_id: ClientOrderId, side: Side, price: market::Price) -> Order {
         state: State::Live,
         created: START,
         changed: START,
+        heard: START,
+        asked: START,
         fleeting: false,
         acked: true,
         fixed: false,

@@ -73,7 +73,8 @@ impl Faults {
             | VenueReport::StreamUp
             | VenueReport::StreamDown
             | VenueReport::Resync
-            | VenueReport::Obstacle { .. } => 0,
+            | VenueReport::Obstacle { .. }
+            | VenueReport::Forced { .. } => 0,
         }
     }
 }

@@ -80,6 +80,7 @@ fn desk(config: &Config, instrument: Instrument, fees: VenueFees) -> Result<Desk
         },
         ack_timeout: exchange.ack_timeout,
         dead_man_countdown: exchange.dead_man.countdown,
+        reconcile_interval: exchange.reconcile_interval,
         dead_man_refresh: exchange.dead_man.refresh,
         instrument,
     })

@@ -1,6 +1,6 @@
 //! Orders and fills as REST and the WS API answer them.
 
-use market::venue::{Fill, OpenOrder, OrderFate, Outcome};
+use market::venue::{Fill, ForcedClose, OpenOrder, OrderFate, Outcome};
 use market::{ClientOrderId, Decimal, Instrument, Nanos, Price, Side, TradeId, Usd, VenueOrderId};
 use serde_json::Value;
 
@@ -42,6 +42,16 @@ impl Owner {
             Self::Manual(owned)
         } else {
             Self::Foreign(owned)
+        }
+    }
+
+    /// Why the venue trades in our place, if it does.
+    pub fn forced(&self) -> Option<ForcedClose> {
+        match self {
+            Self::Liquidation(_) => Some(ForcedClose::Liquidation),
+            Self::Adl(_) => Some(ForcedClose::Deleverage),
+            Self::Settlement(_) => Some(ForcedClose::Settlement),
+            Self::Ours(_) | Self::Manual(_) | Self::Foreign(_) => None,
         }
     }
 

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::account::Account;
+use super::faults::Hand;
 use super::front::Front;
-use super::record::{Amendment, LIQUIDATION_PREFIX, OrderRecord, TradeRecord, money, side_text};
+use super::record::{Amendment, OrderRecord, TradeRecord, money, side_text};
 use super::{AccountEvent, Machine, Standing};
 
 /// What a fill adds to an order event.
@@ -166,7 +167,8 @@ impl Front {
             | VenueReport::StreamUp
             | VenueReport::StreamDown
             | VenueReport::Resync
-            | VenueReport::Obstacle { .. } => {}
+            | VenueReport::Obstacle { .. }
+            | VenueReport::Forced { .. } => {}
         }
         self.accounts[who].standing = event.after;
     }
@@ -251,10 +253,11 @@ impl Front {
         self.accounts[who].closed(id);
     }
 
-    /// An order that the venue placed for the account: liquidation, ADL, by hand.
+    /// An order that somebody else placed for the account: the venue, or a person.
     fn adopt(&mut self, who: usize, id: i64, fill: &Fill, at: Nanos) {
-        let text =
-            format!("{LIQUIDATION_PREFIX}{}", at.as_millis() * 1_000 + id.unsigned_abs() % 1_000);
+        let hand = self.accounts[who].hands.pop_front().unwrap_or(Hand::Liquidation);
+        let number = at.as_millis() * 1_000 + id.unsigned_abs() % 1_000;
+        let text = format!("{}{number}", hand.prefix());
         self.accounts[who].insert(OrderRecord {
             id,
             client: None,

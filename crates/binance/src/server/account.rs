@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use ::market::venue::RejectReason;
 use ::market::{ClientOrderId, Nanos, Side, Usd};
 
+use super::faults::Hand;
 use super::limits::OrderCounts;
 use super::record::{IncomeRecord, OrderRecord, TradeRecord};
 use super::saved::Unsaved;
@@ -86,6 +87,9 @@ pub(super) struct Account {
     pub(super) income: VecDeque<IncomeRecord>,
     /// The machine's last refusal.
     pub(super) refusal: Option<RejectReason>,
+    /// Who placed the orders that are not the account's own and on their way, oldest first;
+    /// liquidation where nobody is named.
+    pub(super) hands: VecDeque<Hand>,
     /// Orders given a name by us.
     pub(super) named: u32,
     pub(super) next_row: i64,
@@ -116,6 +120,7 @@ impl Account {
             trades: VecDeque::new(),
             income: VecDeque::new(),
             refusal: None,
+            hands: VecDeque::new(),
             named: 0,
             next_row: 1,
             unsaved: Unsaved::default(),

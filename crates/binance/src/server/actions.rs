@@ -40,7 +40,7 @@ impl Front {
                 let who = self.whose(api_key)?;
                 self.expire_listen_key(who, now);
             }
-            Action::Trade { api_key, side, price, quantity } => {
+            Action::Trade { api_key, side, price, quantity, by } => {
                 let who = self.whose(api_key)?;
                 let side = if side == "SELL" { Side::Sell } else { Side::Buy };
                 let instrument = &self.config.instrument;
@@ -49,6 +49,7 @@ impl Front {
                 if qty.is_zero() {
                     return Err("quantity is zero".to_owned());
                 }
+                self.accounts[who].hands.push_back(*by);
                 machine.trade_for(who, side, price, qty);
             }
             Action::Transfer { api_key, amount } => {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use ::market::Nanos;
 use serde::{Deserialize, Serialize};
 
+use super::record::LIQUIDATION_PREFIX;
+
 use super::front::{Fate, Reply};
 
 /// How long a WebSocket lives if no fault shortens it: a day.
@@ -115,6 +117,33 @@ impl Faults {
     }
 }
 
+/// Who trades on an account besides its owner's programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hand {
+    /// A person with the venue's app.
+    #[default]
+    Person,
+    /// The venue's liquidation engine.
+    Liquidation,
+    /// Auto-deleveraging.
+    Deleverage,
+    /// Settlement of the contract.
+    Settlement,
+}
+
+impl Hand {
+    /// The beginning of the client ids that the venue gives to such orders (facts, 6.4).
+    pub(super) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Person => "web_",
+            Self::Liquidation => LIQUIDATION_PREFIX,
+            Self::Deleverage => "adl_autoclose",
+            Self::Settlement => "settlement_autoclose-",
+        }
+    }
+}
+
 /// Something done to the exchange once: `POST /actions` on the control port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -136,6 +165,9 @@ pub enum Action {
         price: String,
         /// Decimal.
         quantity: String,
+        /// Who places that order.
+        #[serde(default)]
+        by: Hand,
     },
     /// Deposit or withdrawal.
     Transfer {

@@ -37,7 +37,7 @@ pub mod ws_api;
 
 pub use self::account::AccountConfig;
 pub use self::error::ApiError;
-pub use self::faults::{Action, Faults};
+pub use self::faults::{Action, Faults, Hand};
 pub use self::front::{Fate, Front, FrontConfig, Push, Reply, Request};
 pub use self::limits::LimitRules;
 pub use self::saved::{Changes, Kept, KeptOrder, Revival, SavedError};

@@ -231,6 +231,11 @@ impl OrderUpdate {
         if ours.is_none() {
             out.notes.push(Note::ForeignOrder { owner: self.owner.clone(), venue_id });
         }
+        if let Some(what) = self.owner.forced()
+            && matches!(self.execution, Execution::New | Execution::Calculated)
+        {
+            out.reports.push(VenueReport::Forced { what });
+        }
         if matches!(self.execution, Execution::Trade | Execution::Calculated) {
             self.fill(instrument, &mut out)?;
         }

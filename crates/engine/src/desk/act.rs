@@ -218,6 +218,8 @@ impl Desk {
             state: State::PendingNew { sent_at: ctx.now },
             created: ctx.now,
             changed: ctx.now,
+            heard: ctx.now,
+            asked: Nanos::ZERO,
             fleeting: tif == TimeInForce::Ioc,
             acked: false,
             fixed: false,

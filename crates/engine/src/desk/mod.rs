@@ -1,10 +1,11 @@
 //! One instrument's slice: book, strategy, orders and ledger.
 //!
-//! [`Desk`] takes facts in here ([`Desk::market`]) and in [`reports`], keeps its timers in [`timers`],
-//! and turns the target into requests in [`act`]. What it may do is decided above it, by the engine.
+//! [`Desk`] takes facts in here ([`Desk::market`]) and in [`reports`], compares the venue's account
+//! with its own in [`reconcile`], keeps its timers in [`timers`], and turns the target into requests in [`act`]. What it may do is decided above it, by the engine.
 
 mod act;
 mod flatten;
+mod reconcile;
 mod reports;
 mod timers;
 mod view;
@@ -32,6 +33,8 @@ const BOOK_CAPACITY: usize = 8_192;
 const ACK_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// A mark price older than this is not believed; the venue sends one every second.
 const MARK_AGE_MAX: Duration = Duration::from_secs(10);
+/// Between an answer that says nothing about now and the next question.
+const STALE_RETRY: Duration = Duration::from_millis(500);
 /// Reasons for not quoting that can hold at once.
 pub(crate) type Standstills = ArrayVec<Standstill, 24>;
 
@@ -65,10 +68,10 @@ struct Account {
     query: u32,
     /// When the last question was asked, answered or not.
     last_asked: Option<Nanos>,
-    /// What the venue's wallet had more than ours at the last comparison.
-    wallet_off: Usd,
-    /// The venue's position at the last comparison, if it was not ours.
-    position_off: Option<Position>,
+    /// What the venue's wallet had more than ours at the last comparison, if it differed.
+    wallet_off: Option<Usd>,
+    /// Our position and the venue's at the last comparison, if they differed.
+    position_off: Option<(Position, Position)>,
     /// When to ask again: at once in doubt, else after a while.
     due: Nanos,
     /// The last of our trades contained in a position that both sides agreed on: whatever came later
@@ -117,6 +120,10 @@ pub(crate) struct Desk {
     /// Deposits less withdrawals that the engine has not heard of yet.
     transferred: Usd,
     drift: bool,
+    /// Something has happened after which only an operator lets trading go on.
+    halts: bool,
+    /// An operator has said that orders of sessions later than ours are ours too.
+    takes_later: bool,
     stream_up: bool,
     /// What stands in the way at the venue, each once.
     obstacles: ArrayVec<Obstacle, { Obstacle::ALL.len() }>,
@@ -163,6 +170,8 @@ impl Desk {
             sole,
             transferred: Usd::ZERO,
             drift: false,
+            halts: false,
+            takes_later: false,
             stream_up: false,
             obstacles: ArrayVec::new(),
             foreign: Vec::new(),
@@ -383,7 +392,7 @@ impl Desk {
         self.ledger.hash(hasher);
         self.gate.hash_into(hasher);
         (self.account, self.opened, self.wallet, self.drift, self.stream_up).hash(hasher);
-        self.transferred.hash(hasher);
+        (self.transferred, self.halts, self.takes_later).hash(hasher);
         self.obstacles.hash(hasher);
         self.foreign.hash(hasher);
         (&self.foreign, self.dead_man, self.mark).hash(hasher);

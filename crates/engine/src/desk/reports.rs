@@ -3,24 +3,18 @@
 use std::time::Duration;
 
 use market::venue::{
-    AccountState, ExpireReason, Fill, OpenOrder, OrderFate, RejectReason, RequestKind, VenueReport,
+    ExpireReason, Fill, OpenOrder, OrderFate, RejectReason, RequestKind, VenueReport,
 };
 use market::{ClientOrderId, Nanos, Price, Qty, Usd};
 
-use super::{Context, Desk};
+use super::{Context, Desk, STALE_RETRY};
 use crate::carry::{CarriedDesk, Meanwhile};
 use crate::orders::{Event, Next, Order, State};
 use crate::output::{AlertKind, AlertLevel, Note};
 use crate::snapshot::Counters;
 
-/// The account is compared with the venue's this often although nothing is in doubt.
-const RECONCILE_EVERY: Duration = Duration::from_secs(30);
 /// After the venue said that we send too much.
 const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
-/// Differences of the wallet that are the venue's rounding of single fills.
-const WALLET_NOISE: Usd = Usd::new(100_000_000_000_000);
-/// Between an account report from the past and the next question.
-const STALE_RETRY: Duration = Duration::from_millis(500);
 
 impl Desk {
     /// Takes in a report.
@@ -41,7 +35,7 @@ impl Desk {
                 self.lives(ctx, *client_id);
                 ctx.breaker.success();
                 // Late news of an amendment before the one under way settles nothing about that.
-                if self.takes_terms(*client_id, *price, *qty) {
+                if self.takes_terms(ctx.now, *client_id, *price, *qty) {
                     self.event(ctx, *client_id, Event::Amended);
                 }
             }
@@ -83,6 +77,7 @@ impl Desk {
                 self.account.doubt();
             }
             VenueReport::Resync => self.distrust(ctx.now),
+            VenueReport::Forced { what } => self.forced(ctx, *what),
             VenueReport::Obstacle { what, holds: true } => {
                 if !self.obstacles.contains(what) && !self.obstacles.is_full() {
                     self.obstacles.push(*what);
@@ -111,6 +106,9 @@ impl Desk {
             Next::Anomaly(state) => (state, true),
         };
         order.state = after;
+        if before != after {
+            order.heard = ctx.now;
+        }
         order.ask_at = match after {
             State::PendingNew { sent_at }
             | State::PendingAmend { sent_at }
@@ -142,7 +140,7 @@ impl Desk {
     }
 
     /// The venue has the order, whichever report said so first.
-    fn lives(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId) {
+    pub(super) fn lives(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId) {
         let instrument = self.config.instrument.id;
         if let Some(order) = self.orders.get_mut(client_id)
             && !order.acked
@@ -205,7 +203,7 @@ impl Desk {
     }
 
     /// Books a fill once, whatever state its order is in.
-    fn filled(&mut self, ctx: &mut Context<'_>, fill: &Fill) {
+    pub(super) fn filled(&mut self, ctx: &mut Context<'_>, fill: &Fill) {
         let mid = self.mid();
         let spec = &self.config.instrument;
         if !self.ledger.fill(spec, fill, mid) {
@@ -223,6 +221,11 @@ impl Desk {
 
         let order = fill.client_id.and_then(|client_id| self.orders.get_mut(client_id));
         let Some(order) = order else {
+            if let Some(later) = fill.client_id.filter(|id| id.session > ctx.session)
+                && !self.takes_later
+            {
+                self.intruder(ctx, later, "traded");
+            }
             let earlier = fill.client_id.is_some_and(|id| id.session != ctx.session);
             let (level, whose) = match earlier {
                 true => (AlertLevel::Info, "an order of an earlier session"),
@@ -254,9 +257,17 @@ impl Desk {
 
     /// Notes the terms in force. Returns whether they settle everything under way: an amendment that
     /// was not heard of yet may still arrive, and must count until it has.
-    fn takes_terms(&mut self, client_id: ClientOrderId, price: Price, qty: Qty) -> bool {
+    fn takes_terms(
+        &mut self,
+        now: Nanos,
+        client_id: ClientOrderId,
+        price: Price,
+        qty: Qty,
+    ) -> bool {
         let Some(order) = self.orders.get_mut(client_id) else { return true };
-        (order.price, order.qty) = (price, qty);
+        if (order.price, order.qty) != (price, qty) {
+            (order.price, order.qty, order.heard) = (price, qty, now);
+        }
         let settled = order.amending.is_none_or(|terms| terms == (price, qty));
         if settled {
             order.amending = None;
@@ -300,6 +311,14 @@ impl Desk {
                 };
                 order.venue_id = Some(open.venue_id);
                 order.filled = order.filled.max(open.filled);
+                let in_doubt = matches!(order.state, State::InDoubt { .. });
+                if order.heard > order.asked || (order.heard == order.asked && !in_doubt) {
+                    // From before what we have heard or asked since: its terms may be old.
+                    return self.lives(ctx, client_id);
+                }
+                let changed = order.state == State::Live
+                    && order.amending.is_none()
+                    && (order.price, order.qty) != (open.price, open.qty);
                 if let State::InDoubt { .. } = order.state {
                     // Asked because of the doubt: an amendment that has not happened by now will not,
                     // once it is too old for the venue to accept.
@@ -311,7 +330,10 @@ impl Desk {
                     }
                 }
                 self.lives(ctx, client_id);
-                if self.takes_terms(client_id, open.price, open.qty) {
+                if changed {
+                    self.changed_by_others(ctx, open);
+                }
+                if self.takes_terms(ctx.now, client_id, open.price, open.qty) {
                     self.event(ctx, client_id, Event::FoundOpen);
                 }
             }
@@ -328,163 +350,23 @@ impl Desk {
         }
     }
 
-    /// Compares the venue's account with ours. The first report of a session is taken over. Answers
-    /// to earlier questions are old news: they may be from before an outage.
-    fn account_report(&mut self, ctx: &mut Context<'_>, state: &AccountState) {
-        let Some(at) = self.account.asked.filter(|_| state.query == self.account.query) else {
-            return;
-        };
-        self.account.asked = None;
-        if state.entry.raw() < 0 {
-            return self.anomaly(ctx, "the account has a negative entry price");
-        }
-        if !self.opened && state.last_trade < self.ledger.last_trade() {
-            self.account.due = ctx.now + STALE_RETRY;
-            return;
-        }
-        if self.opened {
-            state.fills.iter().for_each(|fill| self.filled(ctx, fill));
-        } else {
-            let spec = &self.config.instrument;
-            self.ledger.open(spec, state.position, state.entry, state.last_trade);
-            self.wallet = Some(state.wallet - self.ledger.cash());
-            self.opened = true;
-        }
-        if state.last_trade < self.ledger.last_trade() {
-            // The answer is older than a fill that overtook it: ask again, but not in a storm.
-            self.account.due = ctx.now + STALE_RETRY;
-            return;
-        }
-        self.compare_orders(ctx, at, state);
-        (self.account.known, self.account.due) = (true, ctx.now + RECONCILE_EVERY);
-        let ours = self.ledger.position();
-        let seen_before = self.account.position_off.replace(state.position);
-        if ours == state.position {
-            self.account.position_off = None;
-            self.account.agreed = state.last_trade;
-            self.compare_wallet(ctx, state);
-        } else if seen_before != Some(state.position) && !self.drift {
-            // The venue's own parts may lag behind each other: nothing is quoted, and it is asked again.
-            (self.account.known, self.account.due) = (false, ctx.now + STALE_RETRY);
-        } else if !self.drift {
-            self.drift = true;
-            let spec = &self.config.instrument;
-            let message = format!(
-                "{}: position is {} by our fills but {} at the venue; trading is halted. Find the \
-                 cause, then `trader resume --clear-halt` takes over the venue's position",
-                spec.symbol(),
-                spec.position_decimal(ours),
-                spec.position_decimal(state.position),
-            );
-            ctx.alert(AlertLevel::Critical, AlertKind::Drift, message);
-        }
-    }
-
-    fn transfer(&mut self, amount: Usd) {
+    pub(super) fn transfer(&mut self, amount: Usd) {
         self.ledger.transfer(amount);
         self.transferred += amount;
     }
 
-    /// A wallet that differs twice in a row has had a cash flow that no report told us of. It is
-    /// booked so that no limit is fooled: a loss as funding, a gain as a deposit.
-    fn compare_wallet(&mut self, ctx: &mut Context<'_>, state: &AccountState) {
-        let Some(opening) = self.wallet.filter(|_| self.sole) else { return };
-        let off = state.wallet - opening - self.ledger.cash();
-        let noise = off.abs() <= WALLET_NOISE;
-        let before = std::mem::replace(&mut self.account.wallet_off, off);
-        if noise || before != off {
-            return;
-        }
-        self.account.wallet_off = Usd::ZERO;
-        if off < Usd::ZERO {
-            self.ledger.funding(off);
-        } else {
-            self.transfer(off);
-        }
-        let symbol = self.config.instrument.symbol();
+    /// An order of ours has terms that we never asked for; converging puts it right.
+    fn changed_by_others(&self, ctx: &mut Context<'_>, open: &OpenOrder) {
+        let spec = &self.config.instrument;
         let message = format!(
-            "{symbol}: the venue's wallet differs by {off:.8} from our books; booked as {}",
-            if off < Usd::ZERO { "funding paid" } else { "a deposit" },
+            "{}: order {} is {} {} @ {} at the venue, which we never asked for: somebody changed it",
+            spec.symbol(),
+            open.venue_id.0,
+            open.side,
+            spec.qty_text(open.qty),
+            spec.price_text(open.price),
         );
-        ctx.alert(AlertLevel::Error, AlertKind::Drift, message);
-    }
-
-    fn compare_orders(&mut self, ctx: &mut Context<'_>, asked: Nanos, state: &AccountState) {
-        let listed = |id: ClientOrderId| state.open_orders.iter().any(|o| o.client_id == Some(id));
-        let missing: Vec<ClientOrderId> = self
-            .orders
-            .live()
-            .iter()
-            .filter(|order| order.created < asked && !listed(order.client_id))
-            .filter(|order| order.state == State::Live)
-            .map(|order| order.client_id)
-            .collect();
-        for client_id in missing {
-            self.event(ctx, client_id, Event::NotFound);
-        }
-        self.foreign.clear();
-        for open in &state.open_orders {
-            match open.client_id {
-                Some(client_id) => match self.orders.get_mut(client_id).map(|order| order.state) {
-                    None => self.adopt(ctx, client_id, open),
-                    // Over for us, open there: one of the two is late.
-                    Some(State::Done(_)) => self.event(ctx, client_id, Event::EndedShort),
-                    Some(_) => {}
-                },
-                None => {
-                    self.foreign.push(*open);
-                    let spec = &self.config.instrument;
-                    let message = format!(
-                        "{}: foreign order {} ({} {} @ {}) is open; it is left alone",
-                        spec.symbol(),
-                        open.venue_id.0,
-                        open.side,
-                        spec.qty_text(open.qty),
-                        spec.price_text(open.price),
-                    );
-                    ctx.alert(AlertLevel::Warning, AlertKind::ForeignOrder, message);
-                }
-            }
-        }
-    }
-
-    /// An order under one of our names that we do not know: ours to manage, and to cancel if it does
-    /// not fit the target.
-    fn adopt(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId, open: &OpenOrder) {
-        if client_id.session == ctx.session {
-            // Impossible, but a name that is taken is not given again.
-            *ctx.sequence = (*ctx.sequence).max(client_id.sequence);
-        }
-        self.orders.insert(Order {
-            client_id,
-            venue_id: Some(open.venue_id),
-            side: open.side,
-            price: open.price,
-            qty: open.qty,
-            amending: None,
-            filled: open.filled,
-            booked: open.filled,
-            reduce_only: open.reduce_only,
-            state: State::Live,
-            created: ctx.now,
-            changed: ctx.now,
-            fleeting: false,
-            acked: true,
-            fixed: false,
-            ask_at: None,
-        });
-        let message = format!("{client_id} of an earlier session is open and taken over");
-        ctx.alert(AlertLevel::Info, AlertKind::ForeignOrder, message);
-    }
-
-    /// An operator accepts what the venue says.
-    pub(crate) fn accept_drift(&mut self) {
-        if self.drift {
-            self.drift = false;
-            self.opened = false;
-            self.wallet = None;
-            self.account.doubt();
-        }
+        ctx.alert(AlertLevel::Warning, AlertKind::ForeignOrder, message);
     }
 
     /// Goes on where an earlier session stood. Returns false, and changes nothing, when that was another
@@ -521,7 +403,7 @@ impl Desk {
     }
 
     /// Nonsense from the venue: count it, tell, and reconcile before quoting again.
-    fn anomaly(&mut self, ctx: &mut Context<'_>, what: &str) {
+    pub(super) fn anomaly(&mut self, ctx: &mut Context<'_>, what: &str) {
         self.counters.anomalies += 1;
         self.distrust(ctx.now);
         ctx.note(Note::Anomaly { instrument: self.config.instrument.id });
@@ -530,7 +412,7 @@ impl Desk {
     }
 
     /// The account must be compared. However often this happens, questions keep their distance.
-    fn distrust(&mut self, now: Nanos) {
+    pub(super) fn distrust(&mut self, now: Nanos) {
         self.account.doubt();
         let soonest = self.account.last_asked.map_or(now, |at| at + STALE_RETRY);
         self.account.due = soonest.max(now);

@@ -84,6 +84,7 @@ impl Desk {
                     let query = self.gate.query_order(self.config.instrument.id, client_id);
                     ctx.out.push(Output::Venue(query));
                     if let Some(order) = self.orders.get_mut(client_id) {
+                        order.asked = ctx.now;
                         order.ask_at = Some(ctx.now + self.config.ack_timeout);
                     }
                 }

@@ -271,6 +271,10 @@ pub struct Order {
     pub created: Nanos,
     /// When its terms were last changed by us.
     pub changed: Nanos,
+    /// When something was last asked of it or heard of it: answers to older questions are old news.
+    pub heard: Nanos,
+    /// When the venue was last asked about it.
+    pub asked: Nanos,
     /// It never rests (IOC): while flattening it is left to end by itself.
     pub fleeting: bool,
     /// The venue has said that it has it.

@@ -35,6 +35,8 @@ fn order(sequence: u32, side: Side, price: i64, qty: u64, state: State) -> Order
         state,
         created: START - RESTED,
         changed: START - RESTED,
+        heard: START - RESTED,
+        asked: START - RESTED,
         fleeting: false,
         acked: true,
         fixed: false,

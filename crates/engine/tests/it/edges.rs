@@ -154,6 +154,7 @@ fn an_order_given_up_but_listed_is_taken_back() {
     "#]]
     .assert_eq(&rig.script(
         "state
+         advance 100ms
          stream down
          stream up
          account 0

@@ -10,6 +10,7 @@ mod honest;
 mod ledger;
 mod pnl;
 mod props;
+mod reconcile;
 mod review;
 mod rig;
 mod states;

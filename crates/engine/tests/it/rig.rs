@@ -97,6 +97,7 @@ pub(crate) fn config() -> EngineConfig {
         },
         ack_timeout: Duration::from_secs(2),
         dead_man_countdown: Duration::from_secs(30),
+        reconcile_interval: Duration::from_secs(30),
         dead_man_refresh: Duration::from_secs(10),
     };
     EngineConfig {
@@ -477,9 +478,13 @@ impl Rig {
                 }
             }
             VenueCommand::Cancel { client_id, .. } => {
-                let order = self.sent_mut(*client_id).order;
-                writeln!(self.log, "cancel   {} @ {}", order.side, spec.price_text(limit(&order)))
-                    .unwrap();
+                let sent = self.sent.iter().find(|sent| sent.order.client_id == *client_id);
+                let what = match sent.map(|sent| sent.order) {
+                    Some(order) => format!("{} @ {}", order.side, spec.price_text(limit(&order))),
+                    // Taken over from another session.
+                    None => client_id.to_string(),
+                };
+                writeln!(self.log, "cancel   {what}").unwrap();
             }
             VenueCommand::CancelAll { .. } => writeln!(self.log, "cancel   all").unwrap(),
             VenueCommand::ArmDeadMan { .. } => {}

@@ -66,6 +66,8 @@ pub struct ExchangeConfig {
     pub ca_file: Option<PathBuf>,
     /// A request unanswered for this long is in doubt.
     pub ack_timeout: Duration,
+    /// How often our records are compared with the venue's although nothing is in doubt.
+    pub reconcile_interval: Duration,
     /// Fee rates.
     pub fees: FeesConfig,
     /// The venue-side dead-man's switch.
@@ -369,6 +371,7 @@ impl ExchangeConfig {
         v.key("exchange.proxy", &mut self.proxy);
         v.key("exchange.ca_file", &mut self.ca_file);
         v.key("exchange.ack_timeout", &mut self.ack_timeout);
+        v.key("exchange.reconcile_interval", &mut self.reconcile_interval);
         v.key("exchange.fees.maker", &mut self.fees.maker);
         v.key("exchange.fees.taker", &mut self.fees.taker);
         v.key("exchange.dead_man.countdown", &mut self.dead_man.countdown);

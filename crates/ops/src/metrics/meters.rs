@@ -37,7 +37,7 @@ const REJECTS: [RejectReason; 13] = [
 const LEVELS: [AlertLevel; 4] =
     [AlertLevel::Info, AlertLevel::Warning, AlertLevel::Error, AlertLevel::Critical];
 
-const KINDS: [AlertKind; 15] = [
+const KINDS: [AlertKind; 16] = [
     AlertKind::BreakerOpen,
     AlertKind::DailyLoss,
     AlertKind::Drawdown,
@@ -53,7 +53,11 @@ const KINDS: [AlertKind; 15] = [
     AlertKind::ForeignOrder,
     AlertKind::Operator,
     AlertKind::Flattened,
+    AlertKind::ForcedClose,
 ];
+
+/// What two sides can differ in.
+const COMPARED: [&str; 3] = ["orders", "position", "wallet"];
 
 /// What is counted as it happens.
 pub struct Meters {
@@ -70,6 +74,8 @@ struct DeskMeters {
     latency: Histogram,
     rejects: Vec<(RejectReason, IntCounter)>,
     refusals: Vec<(Refusal, IntCounter)>,
+    comparisons: IntCounter,
+    differences: [IntCounter; COMPARED.len()],
 }
 
 impl fmt::Debug for Meters {
@@ -101,6 +107,18 @@ impl Meters {
             "Requests our own risk gate refused, by rule.",
             &["symbol", "rule"],
         );
+        let comparisons = counters(
+            &registry,
+            "mm_reconciliations_total",
+            "Comparisons of our records with the venue's.",
+            &["symbol"],
+        );
+        let differences = counters(
+            &registry,
+            "mm_reconcile_differences_total",
+            "Comparisons in which our records and the venue's differed, by what differed.",
+            &["symbol", "what"],
+        );
         let levels = counters(&registry, "mm_alerts_total", "Alerts raised, by level.", &["level"]);
         let kinds =
             counters(&registry, "mm_alerts_by_kind_total", "Alerts raised, by kind.", &["kind"]);
@@ -112,6 +130,8 @@ impl Meters {
             refusals: Refusal::ALL
                 .map(|rule| (rule, refusals.with_label_values(&[*symbol, rule.name()])))
                 .into(),
+            comparisons: comparisons.with_label_values(&[*symbol]),
+            differences: COMPARED.map(|what| differences.with_label_values(&[*symbol, what])),
         };
         let turns = histograms(
             &registry,
@@ -165,6 +185,16 @@ impl Meters {
             Note::Refused { instrument, refusal } => {
                 let desk = self.desks.get(usize::from(instrument.0));
                 count(desk.and_then(|desk| find(&desk.refusals, *refusal)));
+            }
+            Note::Compared { instrument, orders, position_off, wallet_off } => {
+                let Some(desk) = self.desks.get(usize::from(instrument.0)) else { return };
+                desk.comparisons.inc();
+                let differ = [*orders > 0, !position_off.is_zero(), !wallet_off.is_zero()];
+                for (counter, _) in
+                    desk.differences.iter().zip(differ).filter(|(_, differ)| *differ)
+                {
+                    counter.inc();
+                }
             }
             // The engine counts these itself; its counters come with the snapshot.
             Note::Sent { .. }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine::output::{Alert, AlertLevel, Note};
 use engine::risk::{BreakerState, Mode, Refusal};
 use market::venue::{Amend, Fill, NewOrder, OrderKind, RejectReason, RequestKind, VenueCommand};
-use market::{Instrument, Nanos};
+use market::{Decimal, Instrument, InstrumentId, Nanos, Position, Usd};
 
 use super::Shared;
 use crate::view;
@@ -89,6 +89,25 @@ pub(super) fn alert(alert: &Alert) {
     }
 }
 
+fn compared(
+    shared: &Shared,
+    instrument: InstrumentId,
+    orders: u32,
+    position_off: Position,
+    wallet_off: &Usd,
+) {
+    let Some(instrument) = shared.instruments().get(usize::from(instrument.0)) else { return };
+    let (symbol, position_off) = (instrument.symbol(), instrument.position_decimal(position_off));
+    if orders == 0 && position_off == Decimal::ZERO && wallet_off.is_zero() {
+        tracing::debug!(target: "risk", symbol, "account compared: no difference");
+    } else {
+        tracing::warn!(
+            target: "risk", symbol, orders, %position_off, %wallet_off,
+            "RISK account differs from our records"
+        );
+    }
+}
+
 /// Remembers when each refusal was logged last, so that a stuck rule cannot flood the log.
 #[derive(Debug, Default)]
 pub(super) struct RiskLog {
@@ -151,6 +170,9 @@ impl RiskLog {
             }
             Note::Funding { instrument, amount } => {
                 tracing::info!(symbol = shared.symbol(*instrument), %amount, "funding");
+            }
+            Note::Compared { instrument, orders, position_off, wallet_off } => {
+                compared(shared, *instrument, *orders, *position_off, wallet_off);
             }
             Note::Configured => tracing::info!("new configuration in force"),
             // What was sent is logged in detail as it leaves.

@@ -90,6 +90,7 @@ pub(crate) fn engine() -> EngineConfig {
         },
         ack_timeout: Duration::from_secs(2),
         dead_man_countdown: Duration::from_secs(30),
+        reconcile_interval: Duration::from_secs(30),
         dead_man_refresh: Duration::from_secs(10),
     };
     EngineConfig {

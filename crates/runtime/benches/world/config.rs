@@ -56,6 +56,7 @@ pub(crate) fn demo() -> EngineConfig {
         flatten: Flatten { patience: Duration::from_secs(5), slippage: rate("0.002") },
         ack_timeout: Duration::from_secs(2),
         dead_man_countdown: Duration::from_secs(30),
+        reconcile_interval: Duration::from_secs(30),
         dead_man_refresh: Duration::from_secs(10),
     };
     EngineConfig {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use binance::server::{Action, Faults, Topic, front::Fate};
+use binance::server::{Action, Faults, Hand, Topic, front::Fate};
 use serde_json::Value;
 
 use crate::world::{KEYS, World, config};
@@ -88,6 +88,7 @@ fn other_hands_on_the_account() {
             side: "SELL".to_owned(),
             price: "2600.00".to_owned(),
             quantity: "0.5".to_owned(),
+            by: Hand::default(),
         },
         Action::Leverage { api_key: api_key.clone(), leverage: 3 },
         Action::Lock { api_key: api_key.clone(), locked: true },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use binance::client::OrderPath;
-use binance::server::{Action, Faults};
+use binance::server::{Action, Faults, Hand};
 use engine::Control;
 use engine::risk::Standstill;
 use market::venue::{Obstacle, VenueCommand};
@@ -250,6 +250,7 @@ fn what_others_do_to_the_account_is_noticed() {
         side: "BUY".to_owned(),
         price: "2610.00".to_owned(),
         quantity: "0.050".to_owned(),
+        by: Hand::default(),
     };
     world.act(&trade);
     world.run(seconds(5));

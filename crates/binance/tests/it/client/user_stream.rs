@@ -3,7 +3,7 @@
 use binance::UserEvent;
 use binance::replies::Owner;
 use binance::user_stream::{Note, Reports};
-use market::venue::{ExpireReason, Fill, RejectReason, RequestKind, VenueReport};
+use market::venue::{ExpireReason, Fill, ForcedClose, RejectReason, RequestKind, VenueReport};
 use market::{Decimal, Nanos, Price, Qty, Side, TradeId, Usd, VenueOrderId};
 
 use super::{ID, eth};
@@ -127,23 +127,27 @@ fn fees_rebates_and_fees_in_another_asset() {
 
 #[test]
 fn orders_of_others_move_our_position_too() {
-    for (client, owner) in [
-        ("autoclose-1596107620040000020", Owner::Liquidation as fn(String) -> Owner),
-        ("adl_autoclose", Owner::Adl),
-        ("settlement_autoclose-7", Owner::Settlement),
-        ("delivery_autoclose-7", Owner::Settlement),
-        ("ios_abc", Owner::Manual),
-        ("x-cvBPrNm9", Owner::Foreign),
-        ("", Owner::Foreign),
+    let liquidation = Owner::Liquidation as fn(String) -> Owner;
+    for (client, owner, forced) in [
+        ("autoclose-1596107620040000020", liquidation, Some(ForcedClose::Liquidation)),
+        ("adl_autoclose", Owner::Adl, Some(ForcedClose::Deleverage)),
+        ("settlement_autoclose-7", Owner::Settlement, Some(ForcedClose::Settlement)),
+        ("delivery_autoclose-7", Owner::Settlement, Some(ForcedClose::Settlement)),
+        ("ios_abc", Owner::Manual, None),
+        ("x-cvBPrNm9", Owner::Foreign, None),
+        ("", Owner::Foreign, None),
     ] {
         let json = format!("\"{client}\"");
         let found = reports(&update(&[("c", &json), ("x", "\"CALCULATED\"")]));
-        let report = VenueReport::Fill(Fill { client_id: None, ..fill() });
-        assert_eq!(found.reports, [report], "{client}");
+        let fill_report = VenueReport::Fill(Fill { client_id: None, ..fill() });
+        let forced = forced.map(|what| VenueReport::Forced { what });
+        let expected: Vec<_> = forced.clone().into_iter().chain([fill_report]).collect();
+        assert_eq!(found.reports, expected, "{client}");
         let venue_id = fill().venue_id;
         assert_eq!(found.notes, [Note::ForeignOrder { owner: owner(client.to_owned()), venue_id }]);
         let rests = reports(&update(&[("c", &json), ("x", "\"NEW\""), ("p", "\"0\"")]));
-        assert_eq!((rests.reports.len(), rests.notes.len()), (0, 1));
+        assert_eq!(rests.reports, forced.into_iter().collect::<Vec<_>>(), "{client}");
+        assert_eq!(rests.notes.len(), 1);
     }
 }
 
