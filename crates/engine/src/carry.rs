@@ -8,6 +8,7 @@
 use market::{Nanos, Position, Rate, TradeId, Usd};
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::Booked;
 use crate::risk::BreakerState;
 
 /// The state of an account's limits and books at one moment.
@@ -75,14 +76,14 @@ pub struct CarriedBreaker {
 pub struct CarriedDesk {
     /// The instrument's symbol.
     pub symbol: String,
-    /// Signed holding.
+    /// Signed holding when both sides agreed last.
     pub position: Position,
     /// Paid for it; negative when short.
     pub cost: Usd,
     /// The last fill that both sides agreed on: later ones are asked for.
     pub agreed: Option<TradeId>,
-    /// Later fills that are in the position already.
-    pub booked: Vec<TradeId>,
+    /// Later fills that are booked already.
+    pub booked: Vec<Booked>,
     /// What the wallet held by our books.
     pub wallet: Usd,
     /// The position differed from the venue's and nobody had accepted it.

@@ -3,27 +3,92 @@
 //! Everything is exact. The cost of the open position is kept instead of its average price, so
 //! nothing is divided until a position is partly closed, and what that division rounds (1e-18) stays
 //! in the cost: `realized + unrealized` is always the cash paid and received plus the value held.
+//!
+//! What is realized and what is still open depends on the order of fills, and reports overtake each
+//! other. So the books of the last agreement with the venue are kept, with every fill since: one that
+//! comes late is put where it belongs, and everything after it is booked again. That way our realized
+//! PnL is the venue's, whatever the network did.
 
 use std::collections::VecDeque;
 
 use market::venue::Fill;
-use market::{FinePrice, Instrument, Position, Side, TradeId, Usd};
+use market::{FinePrice, Instrument, Position, Price, Qty, Side, TradeId, Usd};
+use serde::{Deserialize, Serialize};
 
 /// Trade ids remembered to count every fill once.
 const TRADES_MAX: usize = 16_384;
+/// Fills kept since the last agreement. Later than this many fills after its turn, a late one is booked
+/// as if it had happened then.
+const UNSETTLED_MAX: usize = 16_384;
+/// Fills expected between two agreements; more work, but allocate.
+const UNSETTLED_EXPECTED: usize = 1_024;
 
-/// The books of one instrument.
-#[derive(Clone, Debug, Hash)]
-pub struct Ledger {
+/// A fill as far as the books need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Booked {
+    /// Which.
+    pub trade_id: TradeId,
+    /// Our side.
+    pub side: Side,
+    /// Price.
+    pub price: Price,
+    /// Quantity.
+    pub qty: Qty,
+    /// Fee paid; negative is earned.
+    pub fee: Usd,
+}
+
+impl From<&Fill> for Booked {
+    fn from(fill: &Fill) -> Self {
+        let Fill { trade_id, side, price, qty, fee, .. } = *fill;
+        Self { trade_id, side, price, qty, fee }
+    }
+}
+
+/// What depends on the order of fills.
+#[derive(Clone, Copy, Debug, Default, Hash)]
+struct Books {
     position: Position,
     /// Paid for the open position; negative when short.
     cost: Usd,
     realized: Usd,
+    worst_trade: Usd,
+}
+
+impl Books {
+    fn book(&mut self, instrument: &Instrument, fill: &Booked) {
+        let paid = instrument.notional(fill.price, fill.qty) * fill.side.sign();
+        let closing = self.position.reducible_by(fill.side).min(fill.qty);
+        let gained = if closing.is_zero() {
+            self.cost += paid;
+            Usd::ZERO
+        } else {
+            let held = i128::from(self.position.abs().raw());
+            let released = Usd::new(self.cost.raw() * i128::from(closing.raw()) / held);
+            let received = instrument.notional(fill.price, closing) * -fill.side.sign();
+            self.cost = self.cost - released + paid + received;
+            received - released
+        };
+        self.realized += gained;
+        self.worst_trade = self.worst_trade.min(gained - fill.fee);
+        self.position += fill.qty.signed(fill.side);
+    }
+}
+
+/// The books of one instrument.
+#[derive(Clone, Debug, Hash)]
+pub struct Ledger {
+    now: Books,
+    /// At the last agreement, or before the oldest fill in `unsettled`.
+    settled: Books,
+    /// The last fill in it.
+    settled_to: Option<TradeId>,
+    /// Fills since, in the order of their ids.
+    unsettled: VecDeque<Booked>,
     fees: Usd,
     funding: Usd,
     transfers: Usd,
     attribution: Attribution,
-    worst_trade: Usd,
     seen: VecDeque<TradeId>,
     /// Ids at or below are known even though they are not in `seen`.
     floor: Option<TradeId>,
@@ -55,14 +120,14 @@ pub struct Split {
 impl Default for Ledger {
     fn default() -> Self {
         Self {
-            position: Position::ZERO,
-            cost: Usd::ZERO,
-            realized: Usd::ZERO,
+            now: Books::default(),
+            settled: Books::default(),
+            settled_to: None,
+            unsettled: VecDeque::with_capacity(UNSETTLED_EXPECTED),
             fees: Usd::ZERO,
             funding: Usd::ZERO,
             transfers: Usd::ZERO,
             attribution: Attribution::default(),
-            worst_trade: Usd::ZERO,
             seen: VecDeque::with_capacity(TRADES_MAX + 1),
             floor: None,
         }
@@ -79,32 +144,70 @@ impl Ledger {
         last_trade: Option<TradeId>,
     ) {
         let before = self.attribution.mid.map(|mid| self.unrealized(instrument, mid));
-        (self.position, self.cost) = (position, instrument.value_at(entry, position));
+        (self.now.position, self.now.cost) = (position, instrument.value_at(entry, position));
+        (self.settled, self.floor) = (self.now, self.floor.max(last_trade));
+        self.settled_to = self.floor;
+        self.unsettled.clear();
         if let (Some(mid), Some(before)) = (self.attribution.mid, before) {
             self.attribution.carried += self.unrealized(instrument, mid) - before;
         }
-        self.floor = self.floor.max(last_trade);
     }
 
-    /// Goes on where an earlier session stood, to the last unit of the cost.
-    /// Fills up to `agreed` and those in `booked` are in it already.
+    /// Goes on where an earlier session stood, to the last unit of the cost: with the books of its last
+    /// agreement, which contain every fill up to `agreed`, and the fills booked since.
     pub fn resume(
         &mut self,
-        position: Position,
-        cost: Usd,
+        instrument: &Instrument,
+        (position, cost): (Position, Usd),
         agreed: Option<TradeId>,
-        booked: &[TradeId],
+        booked: &[Booked],
     ) {
-        (self.position, self.cost, self.floor) = (position, cost, agreed);
+        self.settled = Books { position, cost, ..Books::default() };
+        (self.now, self.floor, self.settled_to) = (self.settled, agreed, agreed);
         self.seen.clear();
-        for id in booked {
-            self.is_new(*id);
+        self.unsettled.clear();
+        for fill in booked {
+            if self.is_new(fill.trade_id) {
+                self.enter(instrument, *fill);
+            }
         }
+        // Realized by the session before.
+        self.settled.realized -= self.now.realized;
+        (self.now.realized, self.now.worst_trade) = (Usd::ZERO, Usd::ZERO);
     }
 
-    /// Fills booked after this one.
-    pub fn booked_after(&self, agreed: Option<TradeId>) -> Vec<TradeId> {
-        self.seen.iter().copied().filter(|id| agreed.is_none_or(|agreed| *id > agreed)).collect()
+    /// Both sides agree on every fill up to this one.
+    pub fn settle(&mut self, instrument: &Instrument, agreed: Option<TradeId>) {
+        while let Some(fill) = self.unsettled.front().filter(|fill| Some(fill.trade_id) <= agreed) {
+            self.settled.book(instrument, fill);
+            self.unsettled.pop_front();
+        }
+        self.settled_to = self.settled_to.max(agreed);
+    }
+
+    /// Position and cost at the last agreement, which fill it was, and the fills booked since.
+    pub fn settled(&self) -> (Position, Usd, Option<TradeId>, Vec<Booked>) {
+        let Books { position, cost, .. } = self.settled;
+        (position, cost, self.settled_to, self.unsettled.iter().copied().collect())
+    }
+
+    /// Puts a fill where it belongs, and books again what came after it.
+    fn enter(&mut self, instrument: &Instrument, fill: Booked) {
+        if self.unsettled.back().is_none_or(|last| last.trade_id < fill.trade_id) {
+            self.now.book(instrument, &fill);
+            self.unsettled.push_back(fill);
+        } else {
+            let index = self.unsettled.partition_point(|other| other.trade_id < fill.trade_id);
+            self.unsettled.insert(index, fill);
+            self.now = self.settled;
+            self.unsettled.iter().for_each(|fill| self.now.book(instrument, fill));
+        }
+        if self.unsettled.len() > UNSETTLED_MAX
+            && let Some(oldest) = self.unsettled.pop_front()
+        {
+            self.settled.book(instrument, &oldest);
+            self.settled_to = self.settled_to.max(Some(oldest.trade_id));
+        }
     }
 
     /// Books a fill at the mid of that moment. Returns false, and changes nothing, if it was booked
@@ -119,21 +222,8 @@ impl Ledger {
         self.observe_mid(instrument, mid);
         self.attribution.spread += instrument.value_at(mid, fill.qty.signed(fill.side)) - paid;
 
-        let closing = self.position.reducible_by(fill.side).min(fill.qty);
-        let gained = if closing.is_zero() {
-            self.cost += paid;
-            Usd::ZERO
-        } else {
-            let held = i128::from(self.position.abs().raw());
-            let released = Usd::new(self.cost.raw() * i128::from(closing.raw()) / held);
-            let received = instrument.notional(fill.price, closing) * -fill.side.sign();
-            self.cost = self.cost - released + paid + received;
-            received - released
-        };
-        self.realized += gained;
-        self.worst_trade = self.worst_trade.min(gained - fill.fee);
+        self.enter(instrument, Booked::from(fill));
         self.fees += fill.fee;
-        self.position += fill.qty.signed(fill.side);
         true
     }
 
@@ -152,31 +242,33 @@ impl Ledger {
         let attribution = &mut self.attribution;
         match attribution.mid {
             Some(last) => {
-                attribution.inventory += instrument.value_at(mid - last, self.position);
+                attribution.inventory += instrument.value_at(mid - last, self.now.position);
             }
-            None => attribution.carried = instrument.value_at(mid, self.position) - self.cost,
+            None => {
+                attribution.carried = instrument.value_at(mid, self.now.position) - self.now.cost
+            }
         }
         attribution.mid = Some(mid);
     }
 
     /// Signed holding.
     pub fn position(&self) -> Position {
-        self.position
+        self.now.position
     }
 
     /// Paid for the open position; negative when short, zero when flat.
     pub fn cost(&self) -> Usd {
-        self.cost
+        self.now.cost
     }
 
     /// Average entry price; zero when flat.
     pub fn entry(&self, instrument: &Instrument) -> FinePrice {
-        instrument.average_price(self.cost, self.position)
+        instrument.average_price(self.now.cost, self.now.position)
     }
 
     /// Realized by closing, before fees and funding.
     pub fn realized(&self) -> Usd {
-        self.realized
+        self.now.realized
     }
 
     /// Paid in fees; negative is earned.
@@ -196,17 +288,17 @@ impl Ledger {
 
     /// Worst result of a single fill, its fee included; zero or negative.
     pub fn worst_trade(&self) -> Usd {
-        self.worst_trade
+        self.now.worst_trade
     }
 
     /// Value of the open position at a price, less its cost.
     pub fn unrealized(&self, instrument: &Instrument, price: FinePrice) -> Usd {
-        instrument.value_at(price, self.position) - self.cost
+        instrument.value_at(price, self.now.position) - self.now.cost
     }
 
     /// Cash that moved the wallet since the session began.
     pub fn cash(&self) -> Usd {
-        self.realized - self.fees + self.funding + self.transfers
+        self.now.realized - self.fees + self.funding + self.transfers
     }
 
     /// Where the PnL came from, when the position is valued at `mark` and the mid is the last seen.
@@ -220,7 +312,7 @@ impl Ledger {
         Split {
             spread: attribution.spread,
             inventory: attribution.inventory,
-            basis: instrument.value_at(mark - mid, self.position),
+            basis: instrument.value_at(mark - mid, self.now.position),
             carried,
         }
     }
@@ -248,9 +340,13 @@ impl Ledger {
     /// # Panics
     /// When the books do not close: a bug of ours.
     pub fn assert_invariants(&self) {
-        let short = self.position.side() == Some(Side::Sell);
-        assert!(!self.position.is_zero() || self.cost.is_zero(), "flat, but cost {}", self.cost);
-        assert!(!short || self.cost.raw() <= 0, "short at positive cost {}", self.cost);
-        assert!(short || self.cost.raw() >= 0, "long at negative cost {}", self.cost);
+        let short = self.now.position.side() == Some(Side::Sell);
+        assert!(
+            !self.now.position.is_zero() || self.now.cost.is_zero(),
+            "flat, but cost {}",
+            self.now.cost
+        );
+        assert!(!short || self.now.cost.raw() <= 0, "short at positive cost {}", self.now.cost);
+        assert!(short || self.now.cost.raw() >= 0, "long at negative cost {}", self.now.cost);
     }
 }

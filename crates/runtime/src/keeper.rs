@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use engine::Carry;
 
 /// First bytes of the file; the last is the version of its form.
-const MAGIC: &[u8; 8] = b"MMCARRY\x01";
+const MAGIC: &[u8; 8] = b"MMCARRY\x02";
 /// Larger files are not ours.
 const BYTES_MAX: u64 = 16 << 20;
 

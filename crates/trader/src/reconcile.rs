@@ -110,7 +110,7 @@ fn compare(
         }
         Some(desk) => {
             let mut ledger = Ledger::default();
-            ledger.resume(desk.position, desk.cost, desk.agreed, &desk.booked);
+            ledger.resume(instrument, (desk.position, desk.cost), desk.agreed, &desk.booked);
             let booked = |fill: &&market::venue::Fill| ledger.fill(instrument, fill, None);
             let new = state.fills.iter().filter(booked).count();
             let expected = desk.wallet + ledger.cash() + meanwhile.funding + meanwhile.transfers;
@@ -225,6 +225,7 @@ fn document(rows: &[Row], carry: Option<&Carry>) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use engine::ledger::Booked;
     use market::venue::Fill;
     use market::{
         Decimal, FinePrice, InstrumentId, Nanos, Position, Qty, Side, TradeId, VenueOrderId,
@@ -243,10 +244,16 @@ mod tests {
     fn desk() -> CarriedDesk {
         CarriedDesk {
             symbol: "ETHUSDC".to_owned(),
-            position: Position::new(100),
-            cost: usd("260"),
+            position: Position::ZERO,
+            cost: Usd::ZERO,
             agreed: Some(TradeId(5)),
-            booked: vec![TradeId(7)],
+            booked: vec![Booked {
+                trade_id: TradeId(7),
+                side: Side::Buy,
+                price: eth().price("2600".parse().unwrap()).unwrap(),
+                qty: Qty::new(100),
+                fee: usd("9"),
+            }],
             wallet: usd("5000"),
             drift: false,
         }

@@ -70,9 +70,9 @@ impl Desk {
         };
         match row {
             AccountRow::Retry | AccountRow::AskAgain => {}
-            AccountRow::Agree | AccountRow::Watch => self.account.agreed = state.last_trade,
+            AccountRow::Agree | AccountRow::Watch => self.agree(state),
             AccountRow::BookCash => {
-                self.account.agreed = state.last_trade;
+                self.agree(state);
                 self.book_cash(ctx, wallet_off);
             }
             AccountRow::Drift => self.drifted(ctx, state.position),
@@ -81,6 +81,11 @@ impl Desk {
             let (instrument, position_off) = (self.config.instrument.id, state.position - ours);
             ctx.note(Note::Compared { instrument, orders, position_off, wallet_off });
         }
+    }
+
+    fn agree(&mut self, state: &AccountState) {
+        self.account.agreed = state.last_trade;
+        self.ledger.settle(&self.config.instrument, state.last_trade);
     }
 
     /// What the venue's wallet has more than ours; zero where it is not ours alone to check, or where

@@ -379,7 +379,8 @@ impl Desk {
         if !same || !sound || self.opened {
             return false;
         }
-        self.ledger.resume(carried.position, carried.cost, carried.agreed, &carried.booked);
+        let held = (carried.position, carried.cost);
+        self.ledger.resume(&self.config.instrument, held, carried.agreed, &carried.booked);
         self.account.agreed = carried.agreed;
         self.wallet = Some(carried.wallet);
         (self.opened, self.drift) = (true, carried.drift);
@@ -391,12 +392,13 @@ impl Desk {
     /// What a restart must not forget; `None` before the account is known.
     pub(crate) fn carry(&self) -> Option<CarriedDesk> {
         let wallet = self.wallet.filter(|_| self.opened)?;
+        let (position, cost, agreed, booked) = self.ledger.settled();
         Some(CarriedDesk {
             symbol: self.config.instrument.symbol().to_owned(),
-            position: self.ledger.position(),
-            cost: self.ledger.cost(),
-            agreed: self.account.agreed,
-            booked: self.ledger.booked_after(self.account.agreed),
+            position,
+            cost,
+            agreed,
+            booked,
             wallet: wallet + self.ledger.cash(),
             drift: self.drift,
         })

@@ -65,7 +65,8 @@ fn position_cost_and_equity_go_on_to_the_last_unit() {
     before.script("mark 2600.00\nfill bid 0.007");
     let pnl = before.engine.snapshot().pnl;
     let carry = before.engine.carry().unwrap();
-    assert_eq!(carry.desks[0].booked, [TradeId(1)], "not agreed upon yet");
+    let booked: Vec<_> = carry.desks[0].booked.iter().map(|fill| fill.trade_id).collect();
+    assert_eq!(booked, [TradeId(1)], "not agreed upon yet");
 
     // While we were dead: one fill that we know already, one that we do not.
     let mut after = restored(&carry, before.now);

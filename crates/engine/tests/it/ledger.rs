@@ -1,5 +1,6 @@
 //! Position and money: independent vectors, and a twin that only counts cash.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
@@ -316,9 +317,11 @@ fn apply(spec: &Instrument, ledger: &mut Ledger, event: &Event) -> bool {
     true
 }
 
-/// Knows only what was paid and received; and, in floats, the average cost.
+/// Knows only what was paid and received; and, in floats, the average cost, which it finds by going
+/// through all fills anew, in the order of their ids.
 #[derive(Default)]
 struct Twin {
+    fills: BTreeMap<i64, (i64, f64)>,
     lots: i64,
     /// Paid less received, in 1e-18.
     paid: i128,
@@ -331,12 +334,16 @@ struct Twin {
 impl Twin {
     fn apply(&mut self, event: &Event) {
         match *event {
-            Event::Fill { side, ticks, lots, fee, .. } => {
+            Event::Fill { id, side, ticks, lots, fee, .. } => {
                 // 0.01 a tick times 0.001 a lot is 1e-5, or 1e13 units.
                 let value = i128::from(ticks) * i128::from(lots) * 10_000_000_000_000;
                 self.paid += value * i128::from(side.sign());
                 self.fees += i128::from(fee) * 10_000_000_000;
-                self.average_in(lots as i64 * side.sign(), ticks as f64 / 100.0);
+                self.fills.insert(id, (lots as i64 * side.sign(), ticks as f64 / 100.0));
+                (self.lots, self.average, self.realized) = (0, 0.0, 0.0);
+                for (lots, price) in self.fills.clone().into_values() {
+                    self.average_in(lots, price);
+                }
             }
             Event::Funding(amount) | Event::Transfer(amount) => {
                 self.other += i128::from(amount) * 10_000_000_000;
@@ -393,6 +400,56 @@ proptest! {
                 prop_assert_eq!(ledger.entry(&spec), FinePrice::ZERO);
             }
         }
+    }
+
+    /// Whatever order the reports come in, however often both sides agree in between, and also when the
+    /// session ends in the middle: the books are those of the fills in the order they happened.
+    #[test]
+    fn late_fills_are_booked_where_they_belong(
+        lots in prop::collection::vec((side(), ticks(), 1_u64..30), 2..60),
+        late in prop::collection::vec((any::<prop::sample::Index>(), 1_usize..20), 0..12),
+        dies in any::<prop::sample::Index>(),
+    ) {
+        let spec = instrument();
+        let fills: Vec<Fill> = lots
+            .iter()
+            .zip(1..)
+            .map(|(&(side, ticks, lots), id)| {
+                fill(id, side, Price::new(ticks), Qty::new(lots), usd("0.01"))
+            })
+            .collect();
+        let mut arrivals: Vec<usize> = (0..fills.len()).collect();
+        for (index, by) in &late {
+            let from = index.index(arrivals.len());
+            let moved = arrivals.remove(from);
+            arrivals.insert((from + by).min(arrivals.len()), moved);
+        }
+        let (mut ordered, mut ledger, mut before) = (Ledger::default(), Ledger::default(), Usd::ZERO);
+        fills.iter().for_each(|fill| assert!(ordered.fill(&spec, fill, None)));
+        let dies = dies.index(arrivals.len());
+        for (count, &index) in arrivals.iter().enumerate() {
+            prop_assert!(ledger.fill(&spec, &fills[index], None));
+            // Both sides agree as soon as nothing is missing.
+            let known = &arrivals[..=count];
+            if (0..known.len()).all(|wanted| known.contains(&wanted)) {
+                ledger.settle(&spec, Some(TradeId(known.len() as i64)));
+            }
+            if count == dies {
+                let (position, cost, agreed, booked) = ledger.settled();
+                before = ledger.realized();
+                ledger = Ledger::default();
+                ledger.resume(&spec, (position, cost), agreed, &booked);
+                prop_assert_eq!(ledger.realized(), Usd::ZERO);
+                prop_assert!(booked.iter().all(|known| {
+                    let known = fills.iter().find(|fill| fill.trade_id == known.trade_id).unwrap();
+                    !ledger.fill(&spec, known, None)
+                }), "booked before");
+            }
+            ledger.assert_invariants();
+        }
+        prop_assert_eq!(ledger.position(), ordered.position());
+        prop_assert_eq!(ledger.cost(), ordered.cost());
+        prop_assert_eq!(before + ledger.realized(), ordered.realized());
     }
 
     #[test]

@@ -56,7 +56,8 @@ fn every_pair_of_orders_has_its_row() {
         | PendingCancel | Wait | Wait | Wait | Wait | Wait |
         | InDoubt | Wait | Wait | Wait | Wait | Wait |
         | Ended | Agree | Ask | Ask | Ask | Ask |
-    "#]].assert_eq(&order_table());
+    "#]]
+    .assert_eq(&order_table());
 }
 
 #[test]
@@ -82,7 +83,8 @@ fn every_state_of_the_account_has_its_row() {
         | outdated | Again | Equal | Retry |
         | outdated | Again | Once | Retry |
         | outdated | Again | Again | Retry |
-    "#]].assert_eq(&account_table());
+    "#]]
+    .assert_eq(&account_table());
 }
 
 /// What no entry of the tables may ever say, whatever else changes.
@@ -144,10 +146,8 @@ fn open(client_id: ClientOrderId, price: i64, filled: u64) -> OpenOrder {
 /// The account as it stands, with our ask and this in the book, once the routine question is out.
 fn compare(rig: &mut Rig, bids: Vec<OpenOrder>) {
     let ask = rig.sent.iter().find(|sent| sent.order.side == Side::Sell).unwrap().order;
-    let ask = OpenOrder {
-        side: Side::Sell,
-        ..open(ask.client_id, (limit(&ask) - Price::ZERO).raw(), 0)
-    };
+    let ask =
+        OpenOrder { side: Side::Sell, ..open(ask.client_id, (limit(&ask) - Price::ZERO).raw(), 0) };
     let open_orders = bids.into_iter().chain([ask]).collect();
     let before = rig.query;
     while rig.query == before {
