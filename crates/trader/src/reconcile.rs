@@ -22,6 +22,9 @@ use crate::{FAILED, FINE, live};
 /// The venue rounds every fill to 1e-8.
 const ROUNDING: Usd = Usd::new(10_000_000_000);
 
+/// Between a comparison that differs and the one that counts.
+const SECOND_LOOK: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// What a row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
@@ -57,13 +60,25 @@ pub(crate) fn reconcile(path: &Path, repair: bool, as_json: bool) -> Result<u8> 
     let symbol = ready.instrument.symbol();
     let desk = carry.as_ref().and_then(|carry| carry.desks.iter().find(|d| d.symbol == symbol));
     let since = desk.map(|desk| desk.agreed.unwrap_or_default());
-    let state = runtime::live::account(net.clone(), &credentials, window, &ready, since)?;
-    let meanwhile = match &carry {
-        Some(carry) => runtime::live::income(net.clone(), &credentials, window, &ready, carry.at)?,
-        None => Meanwhile::default(),
+    let look = || -> Result<(AccountState, Vec<Row>)> {
+        let state = runtime::live::account(net.clone(), &credentials, window, &ready, since)?;
+        let meanwhile = match &carry {
+            Some(carry) => {
+                runtime::live::income(net.clone(), &credentials, window, &ready, carry.at)?
+            }
+            None => Meanwhile::default(),
+        };
+        let rows = compare(&ready.instrument, desk, meanwhile, &state);
+        Ok((state, rows))
     };
-    let rows = compare(&ready.instrument, desk, meanwhile, &state);
-    let differs = rows.iter().any(|row| row.verdict == Verdict::Differs);
+    let differing = |rows: &[Row]| rows.iter().any(|row| row.verdict == Verdict::Differs);
+    let (mut state, mut rows) = look()?;
+    if differing(&rows) {
+        // The venue's own parts may lag behind each other.
+        std::thread::sleep(SECOND_LOOK);
+        (state, rows) = look()?;
+    }
+    let differs = differing(&rows);
     if as_json {
         say(format_args!("{:#}", document(&rows, carry.as_ref())))?;
     } else {

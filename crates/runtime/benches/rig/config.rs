@@ -28,10 +28,8 @@ fn decimal(text: &str) -> Decimal {
     text.parse().expect("a constant")
 }
 
-/// A quote a side. The spread follows volatility and the sizes near the touch, and nothing counts
-/// as noise, so that every other depth frame moves both orders.
-pub(crate) fn engine() -> EngineConfig {
-    let strategy = BasicMmConfig {
+fn strategy() -> BasicMmConfig {
+    BasicMmConfig {
         base_spread: 0.000_5,
         base_size: Qty::new(10),
         max_inventory: Qty::new(100),
@@ -60,10 +58,15 @@ pub(crate) fn engine() -> EngineConfig {
             depth_reference: 10.0,
             depth_levels: 5,
         }),
-    };
+    }
+}
+
+/// A quote a side. The spread follows volatility and the sizes near the touch, and nothing counts
+/// as noise, so that every other depth frame moves both orders.
+pub(crate) fn engine() -> EngineConfig {
     let desk = DeskConfig {
         instrument: instrument(),
-        strategy: StrategyConfig::BasicMm(strategy),
+        strategy: StrategyConfig::BasicMm(strategy()),
         maker_fee: Rate::ZERO,
         taker_fee: Rate::from_decimal(decimal("0.0004")),
         requote: Requote {
