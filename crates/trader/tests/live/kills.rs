@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use runtime::clock::Stopwatch;
 use serde_json::Value;
 
 use crate::rig::{Desk, Exchange, PATIENCE, Trader, free_port, losses, until, until_agreed};
@@ -57,6 +58,8 @@ struct Killed {
     trader: Trader,
     dice: Dice,
     kills: u32,
+    /// From the start of a process to its first order in the book, everything compared before.
+    recoveries: Vec<Duration>,
 }
 
 impl Killed {
@@ -66,7 +69,7 @@ impl Killed {
         let exchange = Exchange::at(&desk, &listen, &["--state", "venue"]);
         desk.configure(&exchange.base, &[]);
         let trader = Trader::start(&desk);
-        Self { desk, listen, exchange, trader, dice, kills: 0 }
+        Self { desk, listen, exchange, trader, dice, kills: 0, recoveries: Vec::new() }
     }
 
     fn run(mut self) {
@@ -87,7 +90,14 @@ impl Killed {
         let (trades, sum) = self.exchange.traded();
         assert!(trades > 0, "nobody traded with us, so this proves little");
         assert_eq!(sum, self.exchange.position(), "every fill is kept");
-        eprintln!("{} kills, {trades} fills, position {sum}", self.kills);
+        self.recoveries.sort();
+        let (middle, worst) = (self.recoveries.len() / 2, self.recoveries.last());
+        eprintln!(
+            "{} kills, {trades} fills, position {sum}; from start to quoting {:.2?} (median), {:.2?} (worst)",
+            self.kills,
+            self.recoveries.get(middle).unwrap_or(&Duration::ZERO),
+            worst.unwrap_or(&Duration::ZERO),
+        );
         self.desk.assert_no_panic();
     }
 
@@ -106,15 +116,17 @@ impl Killed {
         self.trader.process.kill();
         self.kills += 1;
         self.reconcile();
-        let mut starting = Trader::spawn(&self.desk);
+        let (mut watch, mut starting) = (Stopwatch::start(), Trader::spawn(&self.desk));
         while self.dice.below(3) == 0 {
             self.dice.pause(WHILE_IT_STARTS);
             starting.kill();
             self.kills += 1;
             self.reconcile();
-            starting = Trader::spawn(&self.desk);
+            (watch, starting) = (Stopwatch::start(), Trader::spawn(&self.desk));
         }
         self.trader = Trader::of(starting);
+        self.trader.until_quoting();
+        self.recoveries.push(watch.elapsed());
     }
 
     /// What is on disk of a killed trader, and the venue's fills and income since, explain what the venue
