@@ -52,6 +52,9 @@ fi
 python3 -c 'import ccxt' 2>/dev/null ||
   echo "SKIPPED: third-party clients against the simulated exchange (pip install ccxt)"
 
+command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
+  echo "SKIPPED: the store on PostgreSQL (apt-get install postgresql)"
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 

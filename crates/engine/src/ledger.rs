@@ -15,6 +15,8 @@ use market::venue::Fill;
 use market::{FinePrice, Instrument, Position, Price, Qty, Side, TradeId, Usd};
 use serde::{Deserialize, Serialize};
 
+use crate::mutants::{self, Mutant};
+
 /// Trade ids remembered to count every fill once.
 const TRADES_MAX: usize = 16_384;
 /// Fills kept since the last agreement. Later than this many fills after its turn, a late one is booked
@@ -327,7 +329,9 @@ impl Ledger {
         if self.floor.is_some_and(|floor| id <= floor) {
             return false;
         }
-        let Err(index) = self.seen.binary_search(&id) else { return false };
+        let Err(index) = self.seen.binary_search(&id) else {
+            return mutants::is(Mutant::CountTwice);
+        };
         self.seen.insert(index, id);
         if self.seen.len() > TRADES_MAX {
             self.floor = self.floor.max(self.seen.pop_front());

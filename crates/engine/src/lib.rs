@@ -5,7 +5,8 @@
 //!
 //! Modules in reading order: [`input`] (everything that can wake it), [`output`] (everything it can
 //! ask for), [`config`], `desk` (one instrument), [`orders`], [`ledger`], [`risk`], [`snapshot`] (the
-//! only thing the outside may see of the inside), [`carry`] (what outlives a session).
+//! only thing the outside may see of the inside), [`carry`] (what outlives a session), [`mutants`]
+//! (what is broken on purpose, in no build that trades).
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::wildcard_enum_match_arm)]
 #![deny(clippy::float_arithmetic)]
@@ -16,6 +17,7 @@ mod desk;
 pub mod input;
 pub mod ledger;
 mod machine;
+pub mod mutants;
 pub mod orders;
 pub mod output;
 pub mod risk;

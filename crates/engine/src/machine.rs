@@ -10,6 +10,7 @@ use crate::carry::{CarriedLatches, Carry, Meanwhile};
 use crate::config::EngineConfig;
 use crate::desk::{Context, Desk, Standstills};
 use crate::input::{Control, Input};
+use crate::mutants::{self, Mutant};
 use crate::output::{Alert, AlertKind, AlertLevel, Note, Output};
 use crate::risk::pnl::Breach;
 use crate::risk::{Breaker, BreakerState, Mode, PnlMonitor, RiskLevel, Standstill};
@@ -223,11 +224,12 @@ impl Engine {
         }
         let kept = carry.latches;
         self.latches.paused |= kept.paused;
-        self.latches.halted |= kept.halted;
-        self.latches.daily_loss |= kept.daily_loss;
+        self.latches.halted |= kept.halted && !mutants::is(Mutant::ForgetHalt);
+        let remembers = !mutants::is(Mutant::ForgetDailyLoss);
+        self.latches.daily_loss |= kept.daily_loss && remembers;
         self.latches.drawdown |= kept.drawdown;
         self.breaker.restore(&carry.breaker);
-        if let Some(baselines) = &carry.baselines {
+        if let Some(baselines) = carry.baselines.as_ref().filter(|_| remembers) {
             self.monitor.restore(baselines);
         }
         let mut books = 0;
@@ -326,6 +328,9 @@ impl Engine {
         let (Some(equity), true) = (self.equity(), known) else { return };
         if let Some(day_pnl) = self.monitor.observe(self.now, equity) {
             out.push(Output::Note(Note::DayClosed { day_pnl }));
+            self.latches.daily_loss = false;
+        }
+        if mutants::is(Mutant::LossRecovers) {
             self.latches.daily_loss = false;
         }
         for breach in self.monitor.breaches() {

@@ -68,8 +68,8 @@ pub enum ReadError {
     },
     /// Written in another format.
     #[error(
-        "journal {}: is in format {format}, written by program version {program}; this program reads \
-         format {FORMAT}. Use version {program} or one that reads format {format}", .path.display()
+        "journal {}: written by trader {program}, format {format}; this build reads {FORMAT}. Read it \
+         with trader {program}, or any that reads format {format}", .path.display()
     )]
     Version {
         /// The segment.
@@ -81,8 +81,8 @@ pub enum ReadError {
     },
     /// Intact, but its contents are not of the shape this build knows.
     #[error(
-        "journal {}: {what} is intact but does not fit this build; it was written by program version \
-         {program}, which can read it", .path.display()
+        "journal {}: {what} is intact but does not fit this build; it was written by trader {program}, \
+         format {FORMAT}. Read it with trader {program}", .path.display()
     )]
     Incompatible {
         /// The segment.

@@ -9,7 +9,10 @@ use crate::error::ReadError;
 use crate::format::{Header, HeaderFault, Place, decode_header};
 use crate::frame::{FrameDecoder, PREFIX};
 use crate::record::{Entry, Record, decode};
-use crate::session::{segments, sessions};
+use crate::session::{segments, sessions, strays};
+
+/// What a disk writes at once, in bytes.
+const SECTOR: u64 = 512;
 
 /// How a journal ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Reader {
     chunk: Vec<u8>,
     record: Vec<u8>,
     turn: u64,
+    /// Number of the first segment, and of the current one.
+    segments: (u32, u32),
     ended: bool,
     tail: Option<Tail>,
     failed: bool,
@@ -73,9 +78,18 @@ impl Reader {
         let Some(first) = rest.pop_front() else {
             return Err(not_a_journal(path.as_ref(), "it holds no segments (*.mmj)"));
         };
+        let is_session = path.as_ref() != first;
         let mut segment = Source::open(&first)?;
         let (header, place) =
             segment.header()?.map_err(|fault| ReadError::header(&first, 0, fault))?;
+        if is_session && place.segment != 1 {
+            let reason = format!(
+                "this is segment {}, but segment 1 was expected: the session's beginning is missing \
+                 or renamed, and nothing can be replayed without it",
+                place.segment
+            );
+            return Err(ReadError::Corrupt { segment: first, offset: 0, turn: 0, reason });
+        }
         let decoder = FrameDecoder::new().map_err(|e| ReadError::io(&first, &e))?;
         Ok(Self {
             header,
@@ -85,6 +99,7 @@ impl Reader {
             chunk: Vec::new(),
             record: Vec::new(),
             turn: place.turns_before,
+            segments: (place.segment, place.segment),
             ended: false,
             tail: None,
             failed: false,
@@ -99,6 +114,11 @@ impl Reader {
     /// How the journal ends; known once the records have run out without an error.
     pub fn tail(&self) -> Option<&Tail> {
         self.tail.as_ref()
+    }
+
+    /// Number of the segment that reading began with: 1 unless a later one was opened by itself.
+    pub fn first_segment(&self) -> u32 {
+        self.segments.0
     }
 
     /// Bytes of the current segment read so far, its size, and segments to come: for progress.
@@ -128,13 +148,27 @@ impl Reader {
                             return Ok(None);
                         }
                     }
-                    None => {
-                        self.tail = Some(if self.ended { Tail::Ended } else { Tail::Open });
-                        return Ok(None);
-                    }
+                    None => return self.run_out().map(|()| None),
                 },
             }
         }
+    }
+
+    /// The segments have run out: in order, unless one more lies beside them under another name.
+    fn run_out(&mut self) -> Result<(), ReadError> {
+        if !self.ended
+            && self.segments.0 == 1
+            && let Some(stray) = strays(&self.segment.path).into_iter().next()
+        {
+            let reason = format!(
+                "the session goes on after segment {}, and {} beside it is no segment's name",
+                self.segments.1,
+                stray.display()
+            );
+            return Err(self.corrupt(self.segment.offset, &reason));
+        }
+        self.tail = Some(if self.ended { Tail::Ended } else { Tail::Open });
+        Ok(())
     }
 
     /// Reads the next frame's chunk, checked.
@@ -166,10 +200,19 @@ impl Reader {
         if FrameDecoder::is_intact(prefix, &self.chunk) {
             return Ok(Frame::Complete);
         }
-        if u64::from(prefix.length) == left && self.rest.is_empty() {
+        if u64::from(prefix.length) == left && self.rest.is_empty() && self.is_unwritten(start) {
             return Ok(Frame::Torn);
         }
         Err(self.corrupt(start, "the checksum of a frame does not match"))
+    }
+
+    /// Whether the end of the last chunk was never written: after a power failure a file may have its
+    /// size and not yet its contents, which then read as zeros, by whole sectors. Anything else is
+    /// damage.
+    fn is_unwritten(&self, start: u64) -> bool {
+        let last_sector = (self.segment.size - 1) / SECTOR * SECTOR;
+        let from = last_sector.saturating_sub(start + PREFIX as u64);
+        self.chunk[from as usize..].iter().all(|&byte| byte == 0)
     }
 
     fn decode(&mut self, start: u64) -> Result<Record, ReadError> {
@@ -214,6 +257,15 @@ impl Reader {
             return Err(self.corrupt(0, "belongs to another session"));
         }
         let Place { turns_before, previous_frames, segment } = place;
+        let wanted = self.segments.1 + 1;
+        if segment != wanted {
+            let reason = format!(
+                "this is segment {segment}, but segment {wanted} was expected: one is missing, twice \
+                 or renamed"
+            );
+            return Err(self.corrupt(0, &reason));
+        }
+        self.segments.1 = segment;
         if turns_before != self.turn || previous_frames != frames {
             let reason = format!(
                 "segment {segment} follows on {previous_frames} frames and turn {turns_before}, but \

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use market::Nanos;
 
@@ -16,14 +17,18 @@ pub struct Retention {
     /// Bytes of all sessions in a journal directory. When they are more, the oldest sessions are
     /// deleted, except the current one and any that another process is writing. `None` keeps all.
     pub total_bytes: Option<u64>,
+    /// Sessions whose last record is older than this are deleted, with the same exceptions. `None`
+    /// keeps them however old they are.
+    pub max_age: Option<Duration>,
     /// Bytes of a segment after which the next one begins.
     pub segment_bytes: u64,
 }
 
 impl Default for Retention {
-    /// 10 GiB in all, 64 MiB a segment.
+    /// 10 GiB in all, 30 days, 64 MiB a segment.
     fn default() -> Self {
-        Self { total_bytes: Some(10 << 30), segment_bytes: 64 << 20 }
+        let max_age = Some(Duration::from_secs(30 * 86_400));
+        Self { total_bytes: Some(10 << 30), max_age, segment_bytes: 64 << 20 }
     }
 }
 
@@ -91,12 +96,8 @@ pub(crate) fn segments(session: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(session)? {
         let path = entry?.path();
-        let numbered = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .and_then(|stem| stem.parse::<u32>().ok());
-        if let (Some(number), Some(EXTENSION)) =
-            (numbered, path.extension().and_then(|extension| extension.to_str()))
+        if path.extension().is_some_and(|extension| extension == EXTENSION)
+            && let Some(number) = number(&path)
         {
             found.push((number, path));
         }
@@ -105,13 +106,40 @@ pub(crate) fn segments(session: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Deletes the oldest sessions until all together are within the budget; never `current`.
-pub(crate) fn enforce(dir: &Path, current: &Path, total_bytes: u64) -> io::Result<()> {
+/// The number of a segment, by its name.
+fn number(path: &Path) -> Option<u32> {
+    path.file_stem()?.to_str()?.parse().ok()
+}
+
+/// Files beside a segment that look like segments and are not named like one.
+pub(crate) fn strays(segment: &Path) -> Vec<PathBuf> {
+    let Some(Ok(entries)) = segment.parent().map(fs::read_dir) else { return Vec::new() };
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
+        .filter(|path| number(path).is_none())
+        .collect();
+    found.sort();
+    found
+}
+
+/// Deletes sessions that are too old, then the oldest until all together are within the budget; never
+/// `current`, which has just been written: its time is now.
+pub(crate) fn enforce(dir: &Path, current: &Path, retention: Retention) -> io::Result<()> {
     let all = sessions(dir)?;
     let mut total: u64 = all.iter().map(|session| session.bytes).sum();
+    let now = all.iter().find(|session| session.path == current).and_then(written);
     for session in all {
-        if total <= total_bytes {
-            break;
+        let is_old = match (retention.max_age, now, written(&session)) {
+            (Some(limit), Some(now), Some(then)) => {
+                now.duration_since(then).is_ok_and(|age| age > limit)
+            }
+            _ => false,
+        };
+        let is_too_much = retention.total_bytes.is_some_and(|limit| total > limit);
+        if !is_old && !is_too_much {
+            continue;
         }
         if session.path == current || is_being_written(&session.path) {
             continue;
@@ -125,6 +153,12 @@ pub(crate) fn enforce(dir: &Path, current: &Path, total_bytes: u64) -> io::Resul
         total -= session.bytes;
     }
     Ok(())
+}
+
+/// When a session was last written.
+fn written(session: &Session) -> Option<SystemTime> {
+    let times = session.segments.iter().filter_map(|path| path.metadata().ok()?.modified().ok());
+    times.max()
 }
 
 fn is_being_written(session: &Path) -> bool {

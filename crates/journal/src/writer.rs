@@ -329,8 +329,7 @@ impl Writer {
     }
 
     fn retain(&mut self) {
-        let Some(total_bytes) = self.retention.total_bytes else { return };
-        let result = session::enforce(&self.journal, &self.dir, total_bytes);
+        let result = session::enforce(&self.journal, &self.dir, self.retention);
         self.retention_fault = result.err().map(|error| error.to_string());
     }
 

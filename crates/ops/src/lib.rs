@@ -7,4 +7,5 @@ pub mod link;
 pub mod logging;
 pub mod metrics;
 pub mod recorder;
+pub mod store;
 pub mod view;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::link::LinkView;
 use crate::recorder::{AlertRecord, FillRecord, PnlPoint, Shared};
+use crate::store::StoreView;
 
 /// The whole picture: answer of `/api/status` and of every `status` event of the stream.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +50,8 @@ pub struct StatusView {
     pub desks: Vec<DeskJson>,
     /// The link to a real venue; null in paper trading.
     pub link: Option<LinkView>,
+    /// The database; null when nothing is kept.
+    pub store: Option<StoreView>,
 }
 
 /// Answer of `/api/risk/status`, and part of the status.
@@ -408,6 +411,7 @@ impl StatusView {
             pnl: PnlJson::new(&snapshot.pnl),
             desks: snapshot.desks.iter().map(DeskJson::new).collect(),
             link: shared.link().map(|link| (*link).clone()),
+            store: shared.store(),
         })
     }
 }
@@ -618,7 +622,7 @@ impl AlertJson {
             time_ms: record.at.as_millis(),
             time: record.at.to_string(),
             level: alert_level(record.level),
-            kind: alert_kind(record.kind),
+            kind: record.kind,
             message: record.message.to_string(),
         }
     }

@@ -224,6 +224,12 @@ fn defaults_are_complete_and_printed() {
           journal:
             enabled: true
             max_bytes: 10737418240
+            max_age: 30d
+        store:
+          enabled: true
+          trader: "trader"
+          halt_after: 0ms
+          pnl_interval: 10s
         simulation:
           seed: 1
           balance: 5000
@@ -247,6 +253,7 @@ fn the_printed_configuration_reads_back_equal() {
             let mut config = config.clone();
             (config.exchange.api_key, config.exchange.api_secret) = (None, None);
             (config.exchange.proxy, config.api.token) = (None, None);
+            config.store.url = None;
             config
         };
         assert_eq!(masked(&again), masked(&config));
@@ -312,7 +319,8 @@ risk:
 monitoring: { prometheus_port: 0, metrics_interval: 1s }
 api: { listen: "0.0.0.0:8080", token: "t$${WORD}" }
 logging: { level: debug, format: pretty, outputs: [file], file_path: "/tmp/ö \"quoted\" ${WORD}/$${NOT}.log", max_size: 1, max_backups: 0, max_age: 1 }
-data: { dir: /tmp/x, journal: { enabled: false, max_bytes: 1048576 } }
+data: { dir: /tmp/x, journal: { enabled: false, max_bytes: 1048576, max_age: 2d } }
+store: { enabled: false, url: "postgres://me:hunter2@db/mm", ca_file: /tmp/pg.pem, trader: desk-1, halt_after: 5m, pnl_interval: 1m }
 simulation: { seed: 18446744073709551615, balance: 1, latency: { feed: 0ms, entry: 1ms, response: 2ms } }
 "#,
     )
@@ -335,6 +343,7 @@ fn every_key_is_read_into_its_own_field() {
         exchange.testnet
         strategy.name
         api.token_file
+        store.url_file
     "#]]
     .assert_eq(&format!("{}\n", unchanged.join("\n")));
     assert_eq!(
@@ -405,6 +414,29 @@ fn addresses_of_an_exchange() {
 }
 
 #[test]
+fn the_address_of_a_store_is_not_shown() {
+    let store = |line: &str| read(format!("{BASE}\nstore:\n  {line}\n"));
+    for good in ["postgres://me:hunter2@db:5432/mm", "postgresql://db/mm?sslmode=require"] {
+        let config = store(&format!("url: '{good}'")).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(config.store.url.as_ref().map(|url| url.expose()), Some(good));
+        assert!(config.canonical_yaml().contains("url: \"***\""));
+        assert!(!format!("{config:?}{}", config.canonical_yaml()).contains("hunter2"));
+    }
+    for bad in ["mysql://me:hunter2@db/mm", "hunter2", "/var/lib/hunter2.sqlite"] {
+        let faults = store(&format!("url: '{bad}'")).expect_err(bad).to_string();
+        assert!(faults.contains("store.url: invalid value; found ***"), "{faults}");
+        assert!(!faults.contains("hunter2"), "{faults}");
+    }
+    let other = store("url: 'postgres://me:other@db/mm'").unwrap();
+    let changes = other.changes(&store("url: 'postgres://me:hunter2@db/mm'").unwrap());
+    assert_eq!((changes[0].key.path, changes[0].to.as_str()), ("store.url", "***"));
+    for bad in ["Desk", "desk 1", "a-name-that-is-too-long", "''"] {
+        let faults = store(&format!("trader: {bad}")).expect_err(bad).to_string();
+        assert!(faults.contains("store.trader: invalid value"), "{bad}: {faults}");
+    }
+}
+
+#[test]
 fn proxies_are_addresses_and_not_shown() {
     let proxy = |proxy: &str| read(with_exchange(&format!("proxy: '{proxy}'")));
     for good in ["http://p:3128", "socks5://p", "socks5h://me:w%40rd@10.0.0.1:9", "http://p/"] {
@@ -466,7 +498,7 @@ fn changes_say_what_a_running_trader_takes() {
 
 #[test]
 fn the_hash_is_the_same_on_every_machine() {
-    expect!["13992237642213689204"].assert_eq(&good(BASE).config_hash().to_string());
+    expect!["17799372337536455078"].assert_eq(&good(BASE).config_hash().to_string());
     assert_eq!(good(BASE).config_hash(), good(&BASE.replace("kkk", "other")).config_hash());
     assert_ne!(good(BASE).config_hash(), good(&BASE.replace("0.03", "0.04")).config_hash());
 }

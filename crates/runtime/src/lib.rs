@@ -8,11 +8,12 @@
 //! | [`live`] | clock | Binance | Binance | written |
 //! | [`paper`] | clock or simulated | crowd or capture | `sim-exchange` | written |
 //! | [`replay`] | frame time | journal | recorded reports; outputs compared | read |
+//! | [`swarm`] | simulated | crowd, over a simulated network | `sim-exchange` behind its protocol | written, torn, read |
 //!
 //! [`exchange`] is no driver of ours but the other side: the simulated exchange on real sockets.
 //!
-//! Modules in reading order: [`turn`], [`session`], [`paper`], [`live`], [`replay`], [`exchange`],
-//! [`clock`].
+//! Modules in reading order: [`turn`], [`session`], [`paper`], [`live`], [`replay`], [`store`] (what is
+//! kept of sessions in a database), [`exchange`], [`swarm`], [`clock`].
 
 pub mod clock;
 pub mod exchange;
@@ -21,6 +22,8 @@ pub mod live;
 pub mod paper;
 pub mod replay;
 pub mod session;
+pub mod store;
+pub mod swarm;
 pub mod turn;
 
 pub use clock::Pace;

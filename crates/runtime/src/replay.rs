@@ -1,17 +1,34 @@
 //! Replay: the same inputs through the same engine must give the same outputs, bit for bit.
+//!
+//! [`what_if`] asks what another configuration would have made of them.
 
-use std::path::Path;
+pub mod decision;
+mod simulate;
+pub mod what_if;
 
-use engine::{Engine, Input, Output, RecordedOutput};
+use std::path::{Path, PathBuf};
+
+use engine::{Engine, Input, Output, RecordedOutput, Snapshot};
 use journal::{Entry, ReadError, Reader, Record, Tail};
 use market::Nanos;
 
 /// Why a replay could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The journal cannot be read (further).
+    /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] ReadError),
+    /// Only a part of a session was given.
+    #[error(
+        "{} is segment {segment} of a session, and what came before it is needed to replay it; give the \
+         session's folder", .path.display()
+    )]
+    NotFromTheStart {
+        /// The segment's file.
+        path: PathBuf,
+        /// Its number.
+        segment: u32,
+    },
 }
 
 /// The first place where a replay and its record differ.
@@ -25,6 +42,10 @@ pub struct Difference {
     pub what: What,
     /// The inputs of the turn.
     pub inputs: Vec<Input>,
+    /// The outputs of the turn, as replayed.
+    pub outputs: Vec<RecordedOutput>,
+    /// The engine's state before the turn.
+    pub before: Box<Snapshot>,
 }
 
 /// What differs.
@@ -63,28 +84,37 @@ pub struct Replayed {
     pub state_hash: u64,
     /// How the journal ends: cleanly, or cut by a crash; `None` when it was not read to its end.
     pub tail: Option<Tail>,
+    /// Why it could not be read to its end; what came before is replayed.
+    pub damage: Option<ReadError>,
     /// The first difference, if any; replay stops there.
     pub difference: Option<Difference>,
     /// The engine's state at the end.
-    pub snapshot: engine::Snapshot,
+    pub snapshot: Snapshot,
 }
 
 /// Replays a journal and compares every output and every recorded state hash. With `until`, stops
-/// before the first turn after it.
+/// before the first turn after it. Damage ends it too ([`Replayed::damage`]).
 ///
 /// # Errors
-/// [`ReplayError`] when the journal is missing, of another version, or damaged before its end.
+/// [`ReplayError`] when the journal is missing, of another version, or begins in the middle.
 pub fn replay(
     path: &Path,
     until: Option<Nanos>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Replayed, ReplayError> {
-    let mut reader = Reader::open(path)?;
+    let mut reader = open(path)?;
     let mut replay = Replay::new(Engine::new(reader.header().config.clone()));
-    while replay.difference.is_none()
+    let mut damage = None;
+    while replay.found.is_none()
         && let Some(record) = reader.next()
     {
-        let record = record?;
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                damage = Some(error);
+                break;
+            }
+        };
         if let Entry::Inputs { now, .. } = &record.entry
             && until.is_some_and(|until| *now > until)
         {
@@ -94,9 +124,41 @@ pub fn replay(
         let (bytes, size, _) = reader.progress();
         progress(bytes, size);
     }
-    Ok(replay.finish(reader.tail().cloned()))
+    let before = match &replay.found {
+        Some(_) => Some(Box::new(state_after(path, replay.turns - 1)?)),
+        None => None,
+    };
+    Ok(replay.finish(reader.tail().cloned(), damage, before))
 }
 
+/// A journal from its first turn on.
+fn open(path: &Path) -> Result<Reader, ReplayError> {
+    let reader = Reader::open(path)?;
+    match reader.first_segment() {
+        1 => Ok(reader),
+        segment => Err(ReplayError::NotFromTheStart { path: path.to_owned(), segment }),
+    }
+}
+
+/// The engine's state after so many turns.
+fn state_after(path: &Path, turns: u64) -> Result<Snapshot, ReplayError> {
+    let reader = open(path)?;
+    let mut engine = Engine::new(reader.header().config.clone());
+    let mut outputs = Vec::new();
+    for record in reader {
+        let record = record?;
+        if record.turn > turns {
+            break;
+        }
+        if let Entry::Inputs { now, inputs } = record.entry {
+            outputs.clear();
+            engine.step(now, &inputs, &mut outputs);
+        }
+    }
+    Ok(engine.snapshot())
+}
+
+/// One engine, fed from a journal and compared with it.
 struct Replay {
     engine: Engine,
     now: Nanos,
@@ -108,7 +170,7 @@ struct Replay {
     turns: u64,
     compared: u64,
     hashes: u64,
-    difference: Option<Difference>,
+    found: Option<What>,
 }
 
 impl Replay {
@@ -123,14 +185,14 @@ impl Replay {
             turns: 0,
             compared: 0,
             hashes: 0,
-            difference: None,
+            found: None,
         }
     }
 
     fn take(&mut self, record: Record) {
         if self.pending && !matches!(record.entry, Entry::Outputs(_)) {
             self.compare(&[]);
-            if self.difference.is_some() {
+            if self.found.is_some() {
                 return;
             }
         }
@@ -147,7 +209,7 @@ impl Replay {
                 let replayed = self.engine.state_hash();
                 self.hashes += 1;
                 if recorded != replayed {
-                    self.differ(What::State { recorded, replayed });
+                    self.found = Some(What::State { recorded, replayed });
                 }
             }
         }
@@ -160,18 +222,24 @@ impl Replay {
             let ours = self.outputs.get(index).map(plain);
             if theirs != ours.as_ref() {
                 let (recorded, replayed) = (Box::new(theirs.cloned()), Box::new(ours));
-                return self.differ(What::Output { index, recorded, replayed });
+                self.found = Some(What::Output { index, recorded, replayed });
+                return;
             }
             self.compared += 1;
         }
     }
 
-    fn differ(&mut self, what: What) {
-        let (turn, now, inputs) = (self.turns, self.now, std::mem::take(&mut self.inputs));
-        self.difference = Some(Difference { turn, now, what, inputs });
-    }
-
-    fn finish(mut self, tail: Option<Tail>) -> Replayed {
+    fn finish(
+        mut self,
+        tail: Option<Tail>,
+        damage: Option<ReadError>,
+        before: Option<Box<Snapshot>>,
+    ) -> Replayed {
+        let (turn, now, inputs) = (self.turns, self.now, self.inputs);
+        let outputs = self.outputs.iter().map(plain).collect();
+        let difference = self.found.zip(before);
+        let difference = difference
+            .map(|(what, before)| Difference { turn, now, what, inputs, outputs, before });
         Replayed {
             turns: self.turns,
             outputs: self.compared,
@@ -179,7 +247,8 @@ impl Replay {
             span: (self.first.unwrap_or(self.now), self.now),
             state_hash: self.engine.state_hash(),
             tail,
-            difference: self.difference,
+            damage,
+            difference,
             snapshot: self.engine.snapshot(),
         }
     }

@@ -1,11 +1,14 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand};
 use runtime::Pace;
+use runtime::swarm::Profile;
 
 /// A market maker for Binance USDⓈ-M perpetual futures.
 ///
@@ -101,6 +104,16 @@ Also spelled: trader -config configs/config.yaml -check")]
         #[arg(long)]
         json: bool,
     },
+    /// The swarm test: simulated hours of trouble in seconds, judged by the venue's truth; exit code 1
+    /// when a rule was broken.
+    ///
+    /// Trader, network and venue run in this process on simulated time. A seed decides the set-up and
+    /// everything that goes wrong; the same seed does the same on every machine. An auditor that knows
+    /// only the venue's truth checks every step, and after each round of trouble both sides must agree.
+    /// A seed that fails is made small and printed with the command that repeats it.
+    #[command(after_help = "Example: trader simulate --seeds 0..200 --hours 1
+         trader simulate --seeds 0..1000 --faults harsh --json")]
+    Simulate(Simulate),
     /// The simulated exchange: Binance's own REST, WebSocket, user-data and WS-API protocols on one
     /// address, for any Binance client.
     #[command(
@@ -152,6 +165,11 @@ Also spelled: trader -config configs/config.yaml -check")]
         #[arg(long)]
         json: bool,
     },
+    /// Write the store as files for other programs: orders, fills, PnL and all else, one file per table.
+    #[command(after_help = "Example: trader export --format parquet --out exported
+         trader export --format csv --out exported --config configs/config.yaml
+Also while a trader runs. Without --config and --store: data/store.sqlite.")]
+    Export(Export),
     /// The circuit breaker.
     #[command(after_help = "Example: trader breaker reset")]
     Breaker {
@@ -242,6 +260,54 @@ pub(crate) struct Exchange {
     pub(crate) tls_key: Option<PathBuf>,
 }
 
+/// Options of the swarm test.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Simulate {
+    /// Seeds from A up to, not including, B.
+    #[arg(long, value_name = "A..B", default_value = "0..20", value_parser = seeds)]
+    pub(crate) seeds: Range<u64>,
+    /// Simulated hours for each seed.
+    #[arg(long, value_name = "H", default_value = "1", value_parser = hours)]
+    pub(crate) hours: f64,
+    /// What goes wrong, and how often.
+    #[arg(long, value_name = "PROFILE", default_value = "default", value_parser = profiles())]
+    pub(crate) faults: String,
+    /// Break this behaviour of the trader on purpose, in a program that was built with `--features
+    /// mutants`: the run must fail.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) mutant: Option<String>,
+    /// List what can be broken on purpose, and do nothing else.
+    #[arg(long)]
+    pub(crate) mutants: bool,
+    /// Seeds run at the same time, each on one thread; by default as many as there are cores.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of an export.
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// What files: csv or parquet.
+    #[arg(long, value_name = "csv|parquet", value_parser = crate::export::format)]
+    pub(crate) format: runtime::store::Format,
+    /// Folder for the files; those of an earlier export are replaced.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The configuration of the trader whose store it is.
+    #[arg(long, value_name = "FILE", conflicts_with = "store")]
+    pub(crate) config: Option<PathBuf>,
+    /// A file of SQLite, or the address of a PostgreSQL database (others on this machine can read a
+    /// password on the command line; --config hides it).
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) store: Option<String>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// What can be done with the breaker.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BreakerAction {
@@ -319,6 +385,28 @@ fn skew(text: &str) -> Result<i64, String> {
         Ok(millis @ 0..=86_400_000) => Ok(sign * millis),
         _ => Err(String::from("at most 1d")),
     }
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let wanted = || String::from("two numbers, the first below the second: 0..200");
+    let (from, to) = text.split_once("..").ok_or_else(wanted)?;
+    match (from.parse(), to.parse()) {
+        (Ok(from), Ok(to)) if from < to => Ok(from..to),
+        _ => Err(wanted()),
+    }
+}
+
+fn hours(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(hours) if (0.05..=1_000.0).contains(&hours) => Ok(hours),
+        _ => Err(String::from("a number from 0.05 to 1000")),
+    }
+}
+
+/// Names of fault profiles, each with what it is for.
+fn profiles() -> PossibleValuesParser {
+    let profiles = Profile::ALL.into_iter();
+    PossibleValuesParser::new(profiles.map(|p| PossibleValue::new(p.name).help(p.about)))
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -19,6 +19,7 @@ use runtime::live::net::{Net, NetConfig};
 use crate::build;
 use crate::output::complain;
 use crate::session::Refused;
+use crate::store::Records;
 use crate::tally::progress_bar;
 
 /// Where the venue of a configuration is.
@@ -159,22 +160,30 @@ fn show(venue: &str, findings: &Findings) {
     complain(format_args!("{venue}\n{table}"));
 }
 
+/// What an earlier session left behind, and what keeps it for the next.
+pub(crate) struct Remembered {
+    /// Limits and books, with the cash that moved since.
+    pub(crate) carry: Option<Carry>,
+    /// Keeps this session's.
+    pub(crate) keeper: Keeper,
+    /// For the store.
+    pub(crate) records: Records,
+}
+
 /// What an earlier session left behind, with the cash that moved since; and what keeps it for the next.
 ///
 /// # Errors
 /// When it is there and cannot be read, belongs to another account, or the venue does not tell what
 /// happened meanwhile.
-pub(crate) fn remembered(
-    config: &Config,
-    ready: &Ready,
-    path: PathBuf,
-) -> Result<(Option<Carry>, Keeper)> {
+pub(crate) fn remembered(config: &Config, ready: &Ready, path: PathBuf) -> Result<Remembered> {
     let account = account(config, ready)?;
     let mut carry = runtime::keeper::load(&path, &account)?;
+    let mut income = Vec::new();
     if let Some(carry) = &mut carry {
         let window = config.exchange.recv_window;
         let (net, credentials) = (net(config)?, credentials(config)?);
-        carry.meanwhile = runtime::live::income(net, &credentials, window, ready, carry.at)?;
+        let told = runtime::live::payments(net, &credentials, window, ready, carry.at)?;
+        (carry.meanwhile, income) = told;
         tracing::info!(
             session = format!("{:08x}", carry.session),
             at = %carry.at,
@@ -183,7 +192,8 @@ pub(crate) fn remembered(
             "limits and books of an earlier session are taken over"
         );
     }
-    Ok((carry, Keeper::new(path, account)))
+    let records = Records::live(config, ready, account.clone(), carry.as_ref(), income)?;
+    Ok(Remembered { carry, keeper: Keeper::new(path, account), records })
 }
 
 /// Tells accounts apart: the venue, and its own name for the account, which stays when keys change. Where it

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod data;
 mod exchange;
+mod export;
 mod folder;
 mod link;
 mod live;
@@ -15,7 +16,9 @@ mod replay;
 mod server;
 mod session;
 mod signals;
+mod simulate;
 mod status;
+mod store;
 mod summary;
 mod tally;
 
@@ -66,6 +69,8 @@ fn main() -> ExitCode {
             replay::replay(&journal, verify, until, json)
         }
         Some(Command::Exchange(options)) => exchange::exchange(&options),
+        Some(Command::Export(options)) => export::export(&options),
+        Some(Command::Simulate(options)) => simulate::simulate(&options),
         Some(Command::Data { action: DataAction::Decode { file } }) => {
             data::decode(file.as_deref())
         }

@@ -11,13 +11,14 @@ use engine::Carry;
 use engine::carry::{CarriedDesk, Meanwhile};
 use engine::ledger::Ledger;
 use market::venue::{AccountState, OpenOrder};
-use market::{ClientOrderId, Instrument, Usd};
+use market::{ClientOrderId, Instrument, Position, Usd};
 use ops::config::Mode;
+use runtime::store::{Cause, Comparison};
 use serde_json::json;
 
 use crate::folder::Folder;
 use crate::output::{complain, say};
-use crate::{FAILED, FINE, live};
+use crate::{FAILED, FINE, explain, live, store};
 
 /// The venue rounds every fill to 1e-8.
 const ROUNDING: Usd = Usd::new(10_000_000_000);
@@ -60,7 +61,7 @@ pub(crate) fn reconcile(path: &Path, repair: bool, as_json: bool) -> Result<u8> 
     let symbol = ready.instrument.symbol();
     let desk = carry.as_ref().and_then(|carry| carry.desks.iter().find(|d| d.symbol == symbol));
     let since = desk.map(|desk| desk.agreed.unwrap_or_default());
-    let look = || -> Result<(AccountState, Vec<Row>)> {
+    let look = || -> Result<(AccountState, Vec<Row>, Comparison)> {
         let state = runtime::live::account(net.clone(), &credentials, window, &ready, since)?;
         let meanwhile = match &carry {
             Some(carry) => {
@@ -69,16 +70,20 @@ pub(crate) fn reconcile(path: &Path, repair: bool, as_json: bool) -> Result<u8> 
             None => Meanwhile::default(),
         };
         let rows = compare(&ready.instrument, desk, meanwhile, &state);
-        Ok((state, rows))
+        let kept = comparison(&ready.instrument, desk, meanwhile, &state, &rows);
+        Ok((state, rows, kept))
     };
-    let differing = |rows: &[Row]| rows.iter().any(|row| row.verdict == Verdict::Differs);
-    let (mut state, mut rows) = look()?;
+    let (mut state, mut rows, mut kept) = look()?;
     if differing(&rows) {
         // The venue's own parts may lag behind each other.
         std::thread::sleep(SECOND_LOOK);
-        (state, rows) = look()?;
+        (state, rows, kept) = look()?;
     }
     let differs = differing(&rows);
+    let cause = if repair { Cause::Repaired } else { Cause::Asked };
+    if let Err(error) = store::compared(&config, carry.as_ref(), &ready.instrument, cause, kept) {
+        complain(format_args!("the comparison is not in the store: {}", explain(&error)));
+    }
     if as_json {
         say(format_args!("{:#}", document(&rows, carry.as_ref())))?;
     } else {
@@ -104,6 +109,48 @@ pub(crate) fn reconcile(path: &Path, repair: bool, as_json: bool) -> Result<u8> 
     Ok(if stuck.is_empty() { FINE } else { FAILED })
 }
 
+fn differing(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.verdict == Verdict::Differs)
+}
+
+/// Our books with what the venue tells of the time since, and how many fills that were.
+fn books(
+    instrument: &Instrument,
+    desk: &CarriedDesk,
+    meanwhile: Meanwhile,
+    state: &AccountState,
+) -> (Position, Usd, usize) {
+    let mut ledger = Ledger::default();
+    ledger.resume(instrument, (desk.position, desk.cost), desk.agreed, &desk.booked);
+    let booked = |fill: &&market::venue::Fill| ledger.fill(instrument, fill, None);
+    let new = state.fills.iter().filter(booked).count();
+    let wallet = desk.wallet + ledger.cash() + meanwhile.funding + meanwhile.transfers;
+    (ledger.position(), wallet, new)
+}
+
+/// The comparison as the store keeps it.
+fn comparison(
+    instrument: &Instrument,
+    desk: Option<&CarriedDesk>,
+    meanwhile: Meanwhile,
+    state: &AccountState,
+    rows: &[Row],
+) -> Comparison {
+    let decimal = |position| instrument.position_decimal(position);
+    let ours = desk.map(|desk| books(instrument, desk, meanwhile, state));
+    let open = state.open_orders.iter().filter(|order| order.client_id.is_some()).count() as u64;
+    Comparison {
+        agrees: ours.map(|_| !differing(rows)),
+        orders_off: Some(open),
+        position_off: ours.map(|(position, ..)| decimal(state.position - position)),
+        wallet_off: ours.map(|(_, wallet, _)| state.wallet - wallet),
+        position: (ours.map(|(position, ..)| decimal(position)), Some(decimal(state.position))),
+        wallet: (ours.map(|(_, wallet, _)| wallet), Some(state.wallet)),
+        orders: (Some(0), Some(open)),
+        fills: (None, None),
+    }
+}
+
 /// Every row, always in the same order.
 fn compare(
     instrument: &Instrument,
@@ -124,19 +171,15 @@ fn compare(
             rows.push(Row { what: "wallet", ours, venue: wallet, verdict, remark });
         }
         Some(desk) => {
-            let mut ledger = Ledger::default();
-            ledger.resume(instrument, (desk.position, desk.cost), desk.agreed, &desk.booked);
-            let booked = |fill: &&market::venue::Fill| ledger.fill(instrument, fill, None);
-            let new = state.fills.iter().filter(booked).count();
-            let expected = desk.wallet + ledger.cash() + meanwhile.funding + meanwhile.transfers;
-            let same = ledger.position() == state.position;
+            let (position, expected, new) = books(instrument, desk, meanwhile, state);
+            let same = position == state.position;
             let remark = match new {
                 0 => String::new(),
                 new => format!("{new} fills since the last record are in it"),
             };
             rows.push(Row {
                 what: "position",
-                ours: format!("{} {base}", instrument.position_decimal(ledger.position())),
+                ours: format!("{} {base}", instrument.position_decimal(position)),
                 venue,
                 verdict: if same { Verdict::Same } else { Verdict::Differs },
                 remark,

@@ -14,6 +14,7 @@ use ops::config::keys::Reload;
 use ops::config::{Config, Level};
 use ops::logging::LogHandle;
 use ops::recorder::Shared;
+use runtime::store::Handle;
 
 use crate::output::{complain, say};
 use crate::{build, explain};
@@ -128,6 +129,8 @@ pub(crate) struct Desk {
     /// As the venue told them at the start.
     pub(crate) fees: build::VenueFees,
     pub(crate) session: u32,
+    /// The store, if records are kept.
+    pub(crate) store: Option<Handle>,
 }
 
 impl Desk {
@@ -157,7 +160,7 @@ impl Desk {
         self.log.set_level(level);
         let mut config = self.config.lock().expect("nobody panics while holding it");
         config.logging.level = level;
-        self.shared.configured(config.config_hash());
+        self.configured(&config);
         Ok(())
     }
 
@@ -185,9 +188,19 @@ impl Desk {
             tracing::info!("reload: {} from {} to {}", change.key.path, change.from, change.to);
         }
         self.log.set_level(new.logging.level);
-        self.shared.configured(new.config_hash());
+        self.configured(&new);
         *config = new;
         Ok(())
+    }
+
+    /// Another configuration is in force now.
+    fn configured(&self, config: &Config) {
+        let hash = config.config_hash();
+        self.shared.configured(hash);
+        if let Some(store) = &self.store {
+            let (hash, text) = (format!("{hash:016x}"), config.canonical_yaml());
+            store.configured(runtime::clock::now(), &hash, &text);
+        }
     }
 
     fn read_again(&self) -> Result<Config> {

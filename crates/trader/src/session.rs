@@ -13,18 +13,20 @@ use market::{Instrument, Nanos};
 use ops::api::Token;
 use ops::config::{Config, Mode};
 use ops::logging::{Console, LogHandle};
-use ops::recorder::{Build, LogStats, Recorder, RecorderConfig};
+use runtime::store::Store;
 use runtime::{Live, Observer, Pace, Paper, SessionError, Summary, Venue};
 use sim_exchange::{RecordedMarket, SimExchange};
 
 use crate::cli::Demo;
 use crate::folder::Folder;
+use crate::live::Remembered;
 use crate::output::{complain, say};
 use crate::server::{self, Desk, Server, Sockets, Source};
 use crate::signals::{Hangup, Signals};
+use crate::store::{Beginning, Records};
 use crate::summary::Report;
-use crate::tally::{Glue, progress_bar};
-use crate::{FAILED, FINE, build, live, on_thread};
+use crate::tally::{Glue, progress_bar, recorder};
+use crate::{FAILED, FINE, build, live, on_thread, store};
 
 /// The demo's configuration.
 const DEMO: &str = include_str!("../../../configs/demo.yaml");
@@ -214,6 +216,8 @@ struct Session {
     journal: Option<PathBuf>,
     log: Arc<LogHandle>,
     front: Option<Front>,
+    /// What the store begins with, if records are kept.
+    records: Option<Records>,
 }
 
 impl Plan {
@@ -233,7 +237,8 @@ impl Plan {
         let ready = live::ask_venue(config)?;
         let clock = runtime::clock::now();
         let session = folder.next_session((clock.0 / 1_000_000_000) as u32)?;
-        let (carry, keeper) = live::remembered(config, &ready, folder.carry_path())?;
+        let Remembered { carry, keeper, records } =
+            live::remembered(config, &ready, folder.carry_path())?;
         let engine = live::engine(config, &ready, session)?;
         let front = Some(Front::open(sockets, folder, config)?);
         let (journal, writer) = self.begin_journal(&engine, clock, front.as_ref())?;
@@ -249,8 +254,19 @@ impl Plan {
             carry,
             keeper: Some(keeper),
         };
+        let records = self.config.store.enabled.then_some(records);
         let (trading, log) = (Trading::Live(Box::new(trading)), Arc::new(log));
-        Ok(Session { plan: self, trading, controls, instrument, fees, journal, log, front })
+        Ok(Session {
+            plan: self,
+            trading,
+            controls,
+            instrument,
+            fees,
+            journal,
+            log,
+            front,
+            records,
+        })
     }
 
     /// Begins the record of the session; takes back what a failed start has left.
@@ -278,7 +294,7 @@ impl Plan {
             Pace::Times(_) => (clock, (clock.0 / 1_000_000_000) as u32),
         };
         let (start, venue) = venue(config, &instrument, &self.captures, start)?;
-        let engine = build::engine(config, instrument.clone(), None, session)?;
+        let mut engine = build::engine(config, instrument.clone(), None, session)?;
         let taken = match self.pace {
             Pace::Max => None,
             Pace::Times(_) => Some((Sockets::bind(config)?, Folder::claim(&config.data.dir)?)),
@@ -287,6 +303,12 @@ impl Plan {
         let log = ops::logging::init(&config.logging, console)?;
         let front =
             taken.map(|(sockets, folder)| Front::open(sockets, folder, config)).transpose()?;
+        if let Some(front) = &front {
+            engine.session = front.folder.next_session(session)?;
+        }
+        // A batch run repeats itself, session number included: there is nothing to keep.
+        let records = (front.is_some() && config.store.enabled)
+            .then(|| Records::paper(config, engine.session));
         let (journal, writer) = self.begin_journal(&engine, clock, front.as_ref())?;
         let (controls, receiver) = sync_channel(CONTROLS_MAX);
         let paper = Paper {
@@ -299,7 +321,17 @@ impl Plan {
             controls: receiver,
         };
         let (trading, log, fees) = (Trading::Paper(Box::new(paper)), Arc::new(log), None);
-        Ok(Session { plan: self, trading, controls, instrument, fees, journal, log, front })
+        Ok(Session {
+            plan: self,
+            trading,
+            controls,
+            instrument,
+            fees,
+            journal,
+            log,
+            front,
+            records,
+        })
     }
 }
 
@@ -319,25 +351,21 @@ impl Front {
 
 impl Session {
     fn run(self) -> Result<u8> {
-        let Self { plan, trading, controls, instrument, fees, journal, log, front } = self;
+        let Self { plan, trading, controls, instrument, fees, journal, log, front, records } = self;
         let Plan { config, source, pace, captures, duration, is_demo, json } = plan;
-        let counts = Arc::clone(&log);
-        let (recorder, shared) = Recorder::new(RecorderConfig {
-            instruments: vec![instrument.clone()],
-            build: Build {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                commit: env!("TRADER_COMMIT").to_owned(),
-                config_hash: format!("{:016x}", config.config_hash()),
-            },
-            clock: runtime::clock::now,
-            log: Arc::new(move || LogStats {
-                messages: counts.counts(),
-                dropped: counts.dropped_lines(),
-                write_failures: counts.write_failures(),
-            }),
-        });
+        let (recorder, shared) = recorder(&config, &instrument, &log);
         let sockets = front.as_ref().map(|front| &front.sockets);
         log_start(&config, &trading, sockets, journal.as_deref(), is_demo);
+        let beginning = Beginning {
+            config: &config,
+            engine: trading.engine(),
+            venue: trading.venue(),
+            journal: journal.as_deref(),
+            controls: &controls,
+            shared: &shared,
+        };
+        let kept = records.map(|records| store::open(records, &beginning)).transpose()?;
+        let (store, records) = kept.unzip();
         let config = Arc::new(Mutex::new(config));
         let sink = Desk {
             config: Arc::clone(&config),
@@ -348,6 +376,7 @@ impl Session {
             instrument,
             fees,
             session: trading.engine().session,
+            store: store.as_ref().map(Store::handle),
         }
         .sink();
         let hangup = if is_demo { Hangup::Stop } else { Hangup::Reload(Arc::clone(&sink)) };
@@ -364,30 +393,47 @@ impl Session {
         };
         let is_watched = pace == Pace::Max && duration.is_some();
         let bar = is_watched.then(|| progress_bar("trading"));
-        let mut glue = Glue::new(recorder, bar);
+        let mut glue = Glue::new(recorder, bar, records);
         let resumed = trading.is_resumed();
-        let trading = on_thread(move || (trading.run(&mut glue), glue.tally));
+        let trading = on_thread(move || (trading.run(&mut glue), glue.tally, glue.sink));
         let ended = trading.join().map_err(|_| anyhow::anyhow!("the trading thread failed"));
         signals.stop();
+        let ended = ended.map(|(result, tally, sink)| {
+            if let (Some(store), Some(sink)) = (store, sink) {
+                store::close(store, sink, &result, resumed);
+            }
+            (result, tally)
+        });
         if let Some(server) = server {
             server.stop();
         }
         drop(held);
         let (result, tally) = ended?;
-        let (captures, journal, tally) = (&captures[..], journal.as_deref(), &tally);
-        let code = match result {
-            Ok(summary) => {
-                let report = Report { summary: &summary, captures, journal, tally, resumed };
-                finish(&report, Audience::of(is_demo, json))
-            }
-            Err(error) => {
-                tracing::error!(%error, "session ended badly");
-                Err(error.into())
-            }
+        let report = |summary: &Summary| {
+            let (captures, journal, tally) = (&captures[..], journal.as_deref(), &tally);
+            finish(
+                &Report { summary, captures, journal, tally, resumed },
+                Audience::of(is_demo, json),
+            )
         };
+        let code = conclude(result, report);
         // Kept until here, so that the last line is written.
         drop(log);
         code
+    }
+}
+
+/// Reports a session that has a result.
+fn conclude(
+    result: Result<Summary, SessionError>,
+    report: impl FnOnce(&Summary) -> Result<u8>,
+) -> Result<u8> {
+    match result {
+        Ok(summary) => report(&summary),
+        Err(error) => {
+            tracing::error!(%error, "session ended badly");
+            Err(error.into())
+        }
     }
 }
 
@@ -524,6 +570,7 @@ fn journal(
     };
     let retention = journal::Retention {
         total_bytes: Some(config.data.journal.max_bytes),
+        max_age: Some(config.data.journal.max_age),
         ..journal::Retention::default()
     };
     let writer = journal::Writer::create(&folder, header, durability, retention);

@@ -111,7 +111,7 @@ impl Report<'_> {
             row(&mut table, "data", self.data(index));
         }
         row(&mut table, "quoted", self.quoted());
-        body(&mut table, &summary.snapshot, Some(self.tally));
+        body(&mut table, &summary.snapshot, self.tally);
         row(&mut table, "venue agrees", self.agreement());
         if let Some(path) = self.journal {
             row(&mut table, "journal", path.display().to_string());
@@ -224,37 +224,39 @@ impl Report<'_> {
     }
 }
 
-/// The state of an engine in a table.
-pub(crate) fn snapshot_text(snapshot: &Snapshot) -> String {
-    let mut table = sheet();
-    row(&mut table, "time", snapshot.now.to_string());
-    body(&mut table, snapshot, None);
-    for desk in &snapshot.desks {
-        for order in &desk.orders {
-            let spec = &desk.instrument;
-            let (qty, price) = (spec.qty_text(order.qty), spec.price_text(order.price));
-            let line = format!("{} {qty} @ {price} {}", order.side, order.state);
-            row(&mut table, "order", line);
-        }
-    }
-    table.to_string()
-}
-
-fn sheet() -> Table {
+/// A table without rules between its rows.
+pub(crate) fn sheet() -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY);
     table
 }
 
-fn row(table: &mut Table, name: &str, value: String) {
+/// Adds a line with its name.
+pub(crate) fn row(table: &mut Table, name: &str, value: String) {
     table.add_row([Cell::new(name), Cell::new(value).set_alignment(CellAlignment::Left)]);
 }
 
-fn body(table: &mut Table, snapshot: &Snapshot, tally: Option<&Tally>) {
+fn body(table: &mut Table, snapshot: &Snapshot, tally: &Tally) {
     let pnl = &snapshot.pnl;
     for desk in &snapshot.desks {
         of_desk(table, desk, pnl, tally);
     }
+    of_money(table, pnl);
+    row(
+        table,
+        "risk",
+        format!(
+            "level {}, breaker {} (opened {} times), largest drawdown {:.3} %",
+            snapshot.risk_level.name(),
+            snapshot.breaker.state.name(),
+            snapshot.breaker.opened,
+            pnl.max_drawdown * 100.0
+        ),
+    );
+}
+
+/// PnL, split in both ways.
+pub(crate) fn of_money(table: &mut Table, pnl: &PnlView) {
     row(
         table,
         "  as cash",
@@ -279,20 +281,9 @@ fn body(table: &mut Table, snapshot: &Snapshot, tally: Option<&Tally>) {
             pnl.funding.to_f64()
         ),
     );
-    row(
-        table,
-        "risk",
-        format!(
-            "level {}, breaker {} (opened {} times), largest drawdown {:.3} %",
-            snapshot.risk_level.name(),
-            snapshot.breaker.state.name(),
-            snapshot.breaker.opened,
-            pnl.max_drawdown * 100.0
-        ),
-    );
 }
 
-fn of_desk(table: &mut Table, desk: &DeskView, pnl: &PnlView, tally: Option<&Tally>) {
+fn of_desk(table: &mut Table, desk: &DeskView, pnl: &PnlView, tally: &Tally) {
     let (spec, counters) = (&desk.instrument, &desk.counters);
     let quote = &spec.rules().quote;
     row(
@@ -311,9 +302,7 @@ fn of_desk(table: &mut Table, desk: &DeskView, pnl: &PnlView, tally: Option<&Tal
             counters.anomalies,
         ),
     );
-    if let Some(tally) = tally
-        && tally.amends_rejected + tally.cancels_rejected > 0
-    {
+    if tally.amends_rejected + tally.cancels_rejected > 0 {
         let (amends, cancels) = (tally.amends_rejected, tally.cancels_rejected);
         let text = format!("{amends} amends and {cancels} cancels rejected by the venue");
         row(table, "  in vain", format!("{text} (mostly because a fill was faster)"));

@@ -2,6 +2,7 @@
 //! the engine's own counters.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use binance::client::{Log, Status};
@@ -9,9 +10,12 @@ use engine::output::Note;
 use engine::{Output, Snapshot};
 use indicatif::{ProgressBar, ProgressStyle};
 use market::venue::RequestKind;
-use market::{BookStatus, Nanos};
-use ops::recorder::Recorder;
+use market::{BookStatus, Instrument, Nanos};
+use ops::config::Config;
+use ops::logging::LogHandle;
+use ops::recorder::{Build, LogStats, Recorder, RecorderConfig, Shared};
 use runtime::Observer;
+use runtime::store::Sink;
 
 /// The state of a desk with orders in the book.
 const QUOTED: &str = "quoted";
@@ -79,11 +83,13 @@ pub(crate) struct Glue {
     bar: Option<ProgressBar>,
     journaled: u64,
     pub(crate) tally: Tally,
+    /// The way to the store, if records are kept.
+    pub(crate) sink: Option<Sink>,
 }
 
 impl Glue {
-    pub(crate) fn new(recorder: Recorder, bar: Option<ProgressBar>) -> Self {
-        Self { recorder, bar, journaled: 0, tally: Tally::default() }
+    pub(crate) fn new(recorder: Recorder, bar: Option<ProgressBar>, sink: Option<Sink>) -> Self {
+        Self { recorder, bar, journaled: 0, tally: Tally::default(), sink }
     }
 }
 
@@ -92,10 +98,16 @@ impl Observer for Glue {
         self.recorder.outputs(now, outputs);
         self.recorder.turn(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), batch);
         self.tally.outputs(outputs);
+        if let Some(sink) = &mut self.sink {
+            sink.turn(now, outputs);
+        }
     }
 
     fn snapshot(&mut self, snapshot: Snapshot, journal_bytes: u64) {
         self.tally.snapshot(&snapshot);
+        if let Some(sink) = &mut self.sink {
+            sink.snapshot(&snapshot);
+        }
         self.recorder.snapshot(snapshot);
         self.recorder.journaled(journal_bytes.saturating_sub(self.journaled));
         self.journaled = journal_bytes;
@@ -114,6 +126,29 @@ impl Observer for Glue {
             bar.set_position((share * 1_000.0) as u64);
         }
     }
+}
+
+/// Who is told what happens, and what readers see of it.
+pub(crate) fn recorder(
+    config: &Config,
+    instrument: &Instrument,
+    log: &Arc<LogHandle>,
+) -> (Recorder, Arc<Shared>) {
+    let counts = Arc::clone(log);
+    Recorder::new(RecorderConfig {
+        instruments: vec![instrument.clone()],
+        build: Build {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: env!("TRADER_COMMIT").to_owned(),
+            config_hash: format!("{:016x}", config.config_hash()),
+        },
+        clock: runtime::clock::now,
+        log: Arc::new(move || LogStats {
+            messages: counts.counts(),
+            dropped: counts.dropped_lines(),
+            write_failures: counts.write_failures(),
+        }),
+    })
 }
 
 /// A bar on a terminal; nothing in a pipe.

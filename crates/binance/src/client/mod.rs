@@ -5,12 +5,14 @@
 //! exchange in one process, and in a test that loses every third message.
 //!
 //! Parts in reading order: `requests` (REST: budget, clock, retries), `feed` (market sockets and the
-//! book), `account` (the user stream), `orders` (commands to requests to reports).
+//! book), `account` (the user stream), `orders` (commands to requests to reports); [`mutants`] (what is
+//! broken on purpose, in no build that trades).
 
 mod account;
 mod backoff;
 mod feed;
 mod machine;
+pub mod mutants;
 mod orders;
 mod requests;
 

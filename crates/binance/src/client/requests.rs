@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use market::Nanos;
 
+use super::mutants::{self, Mutant};
 use super::{HttpReply, Io, Level, NoAnswer, RequestId};
 use crate::clock_sync::ClockSync;
 use crate::limits::{Budget, WaitUntil};
@@ -294,6 +295,9 @@ impl<T: Clone> Requests<T> {
 
     /// Whether and after how long a request that came to nothing is sent again.
     fn again(&self, attempt: &Attempt<T>, verdict: &Verdict) -> Option<Duration> {
+        if mutants::is(Mutant::RetryBlindly) && verdict.outcome == Executed::Unknown {
+            return Some(RETRY_AFTER_SILENCE);
+        }
         let worthless_late = matches!(attempt.request.purpose, Purpose::Trade | Purpose::Close);
         if attempt.tries >= ATTEMPTS_MAX || worthless_late || !attempt.request.idempotent {
             return None;

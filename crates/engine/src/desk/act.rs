@@ -6,6 +6,7 @@ use market::{BookStatus, ClientOrderId, Nanos, Price, Qty, Side, Ticks};
 use quoting::{Quote, Quotes, Strategy};
 
 use super::{Context, Desk};
+use crate::mutants::{self, Mutant};
 use crate::orders::converge::{Action, Target, plan};
 use crate::orders::{Event, Order, State};
 use crate::output::{Note, Output};
@@ -42,6 +43,10 @@ impl Desk {
 
     /// Makes live orders equal the target: cancels first, so that nothing of ours is in the way.
     pub(super) fn converge(&mut self, ctx: &mut Context<'_>) {
+        if mutants::is(Mutant::HaltKeepsQuotes) && self.mode == Mode::Halted {
+            self.target = Quotes::NONE;
+            return;
+        }
         self.escalate(ctx);
         self.trim(ctx);
         let target = self.restrained(ctx);
@@ -260,12 +265,16 @@ impl Desk {
 
     /// Whether an order of ours on the other side must move first; its confirmation wakes us.
     fn is_in_own_way(&self, side: Side, price: Price) -> bool {
-        self.orders.best(side.opposite()).is_some_and(|own| side.crosses(price, own))
+        let own = self.orders.best(side.opposite());
+        own.is_some_and(|own| side.crosses(price, own)) && !mutants::is(Mutant::CrossItself)
     }
 
     fn cancel(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId) {
         let approved = self.gate.cancel(self.config.instrument.id, client_id);
         self.counters.canceled += 1;
+        if mutants::is(Mutant::DropCancel) {
+            return self.event(ctx, client_id, Event::Canceled);
+        }
         self.event(ctx, client_id, Event::CancelSent);
         self.send(ctx, approved, client_id, RequestKind::Cancel);
     }
@@ -299,6 +308,19 @@ impl Desk {
         }
     }
 
+    /// Lots of a side that might still fill.
+    fn working(&self, side: Side, except: Option<ClientOrderId>) -> Qty {
+        if mutants::is(Mutant::IgnoreInFlight) {
+            let live = self.orders.live().iter().filter(|order| {
+                order.side == side
+                    && order.state == State::Live
+                    && Some(order.client_id) != except
+            });
+            return live.map(Order::exposed).sum();
+        }
+        self.orders.exposed(side, except)
+    }
+
     fn gate_context(&self, now: Nanos, side: Side, except: Option<ClientOrderId>) -> GateContext {
         let usable = self.book_status(now) == BookStatus::Synced;
         GateContext {
@@ -307,7 +329,7 @@ impl Desk {
             mid: if usable { self.mid() } else { None },
             mark: self.believed_mark(now),
             position: self.ledger.position(),
-            working: self.orders.exposed(side, except),
+            working: self.working(side, except),
             own_opposite: self.orders.best(side.opposite()),
             open_orders: self.orders.count(),
         }

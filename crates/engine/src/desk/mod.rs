@@ -22,6 +22,7 @@ use quoting::{AnyStrategy, Fees, Quotes, Strategy, View};
 
 use crate::config::DeskConfig;
 use crate::ledger::Ledger;
+use crate::mutants::{self, Mutant};
 use crate::orders::Orders;
 use crate::output::{Alert, AlertKind, AlertLevel, Note, Output};
 use crate::risk::{Breaker, Gate, Mode, Standstill};
@@ -235,7 +236,18 @@ impl Desk {
 
     /// Whether the book may be used.
     pub(crate) fn book_status(&self, now: Nanos) -> BookStatus {
-        self.book.status(now, self.config.limits.max_book_age)
+        let age = match mutants::is(Mutant::QuoteStaleBook) {
+            true => Duration::MAX,
+            false => self.config.limits.max_book_age,
+        };
+        match self.book.status(now, age) {
+            BookStatus::Gapped | BookStatus::Empty
+                if mutants::is(Mutant::QuoteGappedBook) && self.mid().is_some() =>
+            {
+                BookStatus::Synced
+            }
+            status => status,
+        }
     }
 
     /// Middle of the touch, whatever the book's status.
@@ -294,7 +306,9 @@ impl Desk {
         add(!self.stream_up, Standstill::StreamDown);
         add(!self.account.known, Standstill::PositionUnknown);
         add(book != BookStatus::Synced, Standstill::Book(book));
-        add(self.dead_man.until.is_none_or(|until| until <= now), Standstill::DeadManUnarmed);
+        let armed = self.dead_man.until.is_some_and(|until| until > now);
+        let armed = armed || mutants::is(Mutant::AssumeArmed);
+        add(!armed, Standstill::DeadManUnarmed);
         add(position.abs() > self.config.limits.max_position, Standstill::PositionLimit);
         let diagnostics = self.strategy.diagnostics();
         add(!diagnostics.warm, Standstill::Warmup);

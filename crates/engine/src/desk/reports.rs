@@ -9,6 +9,7 @@ use market::{ClientOrderId, Nanos, Price, Qty, Usd};
 
 use super::{Context, Desk, STALE_RETRY};
 use crate::carry::{CarriedDesk, Meanwhile};
+use crate::mutants::{self, Mutant};
 use crate::orders::{Event, Next, Order, State};
 use crate::output::{AlertKind, AlertLevel, Note};
 use crate::snapshot::Counters;
@@ -72,6 +73,7 @@ impl Desk {
                 self.stream_up = true;
                 self.account.doubt();
             }
+            VenueReport::StreamDown if mutants::is(Mutant::IgnoreStreamDown) => {}
             VenueReport::StreamDown => {
                 self.stream_up = false;
                 self.account.doubt();
@@ -199,11 +201,17 @@ impl Desk {
         {
             (order.amending, order.fixed) = (None, true);
         }
+        if mutants::is(Mutant::CancelGranted) && request == RequestKind::Cancel {
+            return self.event(ctx, client_id, Event::Canceled);
+        }
         self.event(ctx, client_id, Event::Reject(request, reason));
     }
 
     /// Books a fill once, whatever state its order is in.
     pub(super) fn filled(&mut self, ctx: &mut Context<'_>, fill: &Fill) {
+        if mutants::is(Mutant::ForgetLateFill) && !self.expects(fill) {
+            return;
+        }
         let mid = self.mid();
         let spec = &self.config.instrument;
         if !self.ledger.fill(spec, fill, mid) {
@@ -255,6 +263,36 @@ impl Desk {
         }
     }
 
+    /// Whether a fill is of an order that we believe lives.
+    fn expects(&mut self, fill: &Fill) -> bool {
+        let order = fill.client_id.and_then(|client_id| self.orders.get_mut(client_id));
+        order.is_some_and(|order| order.state.is_exposed())
+    }
+
+    /// Books what an order's status tells without a fill.
+    fn book_from_status(&mut self, client_id: ClientOrderId) {
+        let last = self.ledger.last_trade().unwrap_or_default();
+        let Some(order) = self.orders.get_mut(client_id) else { return };
+        let missing = order.filled.saturating_sub(order.booked);
+        if missing.is_zero() {
+            return;
+        }
+        order.booked = order.filled;
+        let fill = Fill {
+            trade_id: market::TradeId(last.0 + 1),
+            client_id: Some(client_id),
+            venue_id: order.venue_id.unwrap_or(market::VenueOrderId(0)),
+            side: order.side,
+            price: order.price,
+            qty: missing,
+            cumulative: order.filled,
+            maker: true,
+            fee: Usd::ZERO,
+            ts_event: Nanos::ZERO,
+        };
+        self.ledger.fill(&self.config.instrument, &fill, None);
+    }
+
     /// Notes the terms in force. Returns whether they settle everything under way: an amendment that
     /// was not heard of yet may still arrive, and must count until it has.
     fn takes_terms(
@@ -290,10 +328,16 @@ impl Desk {
                 event = Event::EndedShort;
             }
         }
+        if mutants::is(Mutant::PositionFromStatus) {
+            self.book_from_status(client_id);
+        }
         self.event(ctx, client_id, event);
     }
 
     pub(super) fn doubt(&mut self, ctx: &mut Context<'_>, client_id: ClientOrderId) {
+        if mutants::is(Mutant::DoubtIsNo) {
+            return self.event(ctx, client_id, Event::Canceled);
+        }
         let exposed = |order: &&mut Order| order.state.is_exposed();
         if self.orders.get_mut(client_id).as_ref().is_some_and(exposed) {
             self.counters.in_doubt += 1;

@@ -4,6 +4,7 @@ use market::venue::RequestKind;
 use market::{BookStatus, Nanos};
 
 use super::{Context, DeadMan, Desk, MARK_AGE_MAX};
+use crate::mutants::{self, Mutant};
 use crate::orders::State;
 use crate::output::Output;
 
@@ -62,7 +63,11 @@ impl Desk {
             None => self.stream_up && ctx.now >= account.due,
         };
         if due {
-            let since = self.opened.then(|| account.agreed.unwrap_or_default());
+            let known = match mutants::is(Mutant::AskSinceNewest) {
+                true => self.ledger.last_trade(),
+                false => account.agreed,
+            };
+            let since = self.opened.then(|| known.unwrap_or_default());
             let number = account.query.wrapping_add(1);
             let query = self.gate.query_account(self.config.instrument.id, since, number);
             ctx.out.push(Output::Venue(query));
@@ -120,6 +125,9 @@ impl Desk {
             | State::PendingCancel { .. }
             | State::Done(_) => false,
         };
+        if mutants::is(Mutant::RearmInDoubt) {
+            return true;
+        }
         self.account.known && !self.orders.live().iter().any(|order| lost(order.state))
     }
 

@@ -14,6 +14,7 @@ use market::{
 use serde::{Deserialize, Serialize};
 
 use crate::config::Limits;
+use crate::mutants::{self, Mutant};
 use crate::risk::mode::{Mode, enlarges};
 
 /// Permission to send one command. Made here only; it cannot be built or read back from outside.
@@ -182,6 +183,9 @@ impl Gate {
         filled: Qty,
         reduce_only: bool,
     ) -> Result<Approved, Refusal> {
+        if mutants::is(Mutant::UngatedAmend) {
+            return Ok(Approved(VenueCommand::Amend(amend)));
+        }
         let qty = amend.qty.saturating_sub(filled);
         let wish = Wish { side: amend.side, price: amend.price, qty, reduce_only };
         self.judge(instrument, context, &wish)?;
@@ -260,7 +264,8 @@ impl Gate {
         if !wish.reduce_only && breaks_band(instrument, context.mark.unwrap_or(mid), wish) {
             return Err(Refusal::PriceBand);
         }
-        if context.own_opposite.is_some_and(|own| wish.side.crosses(wish.price, own)) {
+        let own = context.own_opposite.filter(|_| !mutants::is(Mutant::CrossItself));
+        if own.is_some_and(|own| wish.side.crosses(wish.price, own)) {
             return Err(Refusal::SelfTrade);
         }
         let exposure = context.position + (context.working + wish.qty).signed(wish.side);

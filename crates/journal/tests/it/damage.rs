@@ -144,8 +144,10 @@ fn another_format_is_refused_by_name() {
     bytes.truncate(author + 4);
     fs::write(&segment, &bytes).unwrap();
     let error = Reader::open(&segment).err().unwrap().to_string();
-    assert!(error.contains("is in format 7, written by program version 0.1.0-test"), "{error}");
-    let reads = format!("this program reads format {}. Use version 0.1.0-test", journal::FORMAT);
+    let reads = format!(
+        "written by trader 0.1.0-test, format 7; this build reads {}. Read it with trader 0.1.0-test",
+        journal::FORMAT
+    );
     assert!(error.contains(&reads), "{error}");
 }
 
@@ -162,7 +164,7 @@ fn a_configuration_of_another_shape_is_told_apart_from_damage() {
     fs::write(&segment, &other).unwrap();
     let error = Reader::open(&segment).err().unwrap().to_string();
     assert!(error.contains("does not fit this build"), "{error}");
-    assert!(error.contains("0.1.0-test, which can read it"), "{error}");
+    assert!(error.contains("Read it with trader 0.1.0-test"), "{error}");
 }
 
 #[test]
@@ -189,7 +191,7 @@ fn absurd_lengths_allocate_nothing() {
 }
 
 fn small_segments() -> Retention {
-    Retention { total_bytes: None, segment_bytes: 700 }
+    Retention { total_bytes: None, max_age: None, segment_bytes: 700 }
 }
 
 #[test]
@@ -208,7 +210,8 @@ fn segments_cut_missing_or_exchanged_are_noticed() {
     let second = |session: &Path| session.join("000002.mmj");
     let error = check(&|session| fs::remove_file(second(session)).unwrap());
     assert!(
-        error.contains("000003.mmj: damaged at byte 0") && error.contains("follows on"),
+        error.contains("000003.mmj: damaged at byte 0")
+            && error.contains("this is segment 3, but segment 2 was expected"),
         "{error}"
     );
     let error = check(&|session| {
@@ -232,8 +235,50 @@ fn segments_cut_missing_or_exchanged_are_noticed() {
         fs::copy(foreign.join("000002.mmj"), second(session)).map(drop).unwrap();
     });
     assert!(error.contains("belongs to another session"), "{error}");
+    let error = check(&|session| {
+        fs::rename(second(session), session.join("000009.mmj")).unwrap();
+    });
+    assert!(error.contains("000003.mmj") && error.contains("segment 2 was expected"), "{error}");
+    let error = check(&|session| {
+        let last = journal::sessions(session.parent().unwrap()).unwrap()[0].segments.pop().unwrap();
+        fs::rename(last, session.join("last.mmj")).unwrap();
+    });
+    assert!(error.contains("last.mmj beside it is no segment's name"), "{error}");
     let error = check(&|session| fs::write(second(session), "hello, world").unwrap());
     assert!(error.contains("000002.mmj is not a journal"), "{error}");
+}
+
+#[test]
+fn a_session_without_its_beginning_is_refused() {
+    let scratch = Scratch::new();
+    let session = record(&scratch.0, 1, 60, small_segments());
+    fs::remove_file(session.join("000001.mmj")).unwrap();
+    for path in [&session, &scratch.0] {
+        let error = Reader::open(path).err().unwrap().to_string();
+        assert!(error.contains("000002.mmj: damaged at byte 0"), "{error}");
+        assert!(error.contains("this is segment 2, but segment 1 was expected"), "{error}");
+    }
+    // By itself it can be looked at all the same.
+    assert_eq!(Reader::open(session.join("000002.mmj")).unwrap().first_segment(), 2);
+}
+
+#[test]
+fn an_end_that_was_never_written_is_torn_and_one_that_was_changed_is_damage() {
+    let (_scratch, segment, bytes, all) = one_segment(400);
+    let ends = boundaries(&bytes);
+    let last = ends[ends.len() - 2];
+    let mut changed = bytes.clone();
+    *changed.last_mut().unwrap() ^= 0x10;
+    fs::write(&segment, &changed).unwrap();
+    let (records, tail) = read(&segment);
+    assert_eq!(records[..], all[..all.len() - 1]);
+    let error = tail.unwrap_err().to_string();
+    assert!(error.contains(&format!("damaged at byte {last}")), "{error}");
+
+    let mut unwritten = bytes.clone();
+    unwritten[last + 12..].fill(0);
+    fs::write(&segment, &unwritten).unwrap();
+    assert!(matches!(read(&segment).1, Ok(Tail::Torn { offset, .. }) if offset == last as u64));
 }
 
 #[test]

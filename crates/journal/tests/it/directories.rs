@@ -1,6 +1,7 @@
 //! Sessions in a directory: names, retention, what may be opened.
 
-use std::fs;
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
 use journal::{Durability, Reader, Retention, Session, WriteError, Writer, sessions};
 use market::Nanos;
@@ -37,7 +38,7 @@ fn later(journal: &std::path::Path, session: u32, minutes: u64, retention: Reten
 #[test]
 fn the_oldest_sessions_go_first_and_never_one_that_is_being_written() {
     let scratch = Scratch::new();
-    let keep_all = Retention { total_bytes: None, segment_bytes: 1 << 20 };
+    let keep_all = Retention { total_bytes: None, max_age: None, segment_bytes: 1 << 20 };
     // Ids are in no order: time decides. Session 9 is still being written.
     let mut oldest = later(&scratch.0, 9, 0, keep_all);
     for (session, minutes) in [(7, 1), (8, 2), (2, 3)] {
@@ -50,7 +51,7 @@ fn the_oldest_sessions_go_first_and_never_one_that_is_being_written() {
     fs::create_dir(scratch.0.join("not-ours")).unwrap();
     fs::write(scratch.0.join("not-ours/000001.mmj"), "x").unwrap();
     let each = sessions(&scratch.0).unwrap()[1].bytes;
-    let retention = Retention { total_bytes: Some(each * 2), segment_bytes: each / 2 };
+    let retention = Retention { total_bytes: Some(each * 2), max_age: None, segment_bytes: each / 2 };
     let mut current = later(&scratch.0, 5, 4, retention);
     assert_eq!(names(&sessions(&scratch.0).unwrap()), [9, 2, 5]);
     assert_eq!(current.retention_failure(), None);
@@ -68,9 +69,58 @@ fn the_oldest_sessions_go_first_and_never_one_that_is_being_written() {
 }
 
 #[test]
+fn sessions_go_by_age_and_by_size_whichever_is_stricter() {
+    const SESSIONS: u32 = 40;
+    let day = Duration::from_secs(86_400);
+    // How old and how many bytes are kept, and which sessions that leaves: number n ended n days ago.
+    let none: &[u32] = &[];
+    let cases: [(Option<u32>, Option<u64>, &[u32]); 5] = [
+        (None, None, none),
+        (Some(3), None, &[3, 2, 1]),
+        (None, Some(4), &[3, 2, 1]),
+        (Some(2), Some(6), &[2, 1]),
+        (Some(30), Some(3), &[2, 1]),
+    ];
+    for (days, sizes, wanted) in cases {
+        let scratch = Scratch::new();
+        let keep_all = Retention { total_bytes: None, max_age: None, segment_bytes: 1 << 20 };
+        let mut held = Vec::new();
+        for session in (1..=SESSIONS).rev() {
+            let minutes = u64::from(SESSIONS - session);
+            let mut writer = later(&scratch.0, session, minutes, keep_all);
+            for turn in 1..50 {
+                writer.inputs(CREATED, &[diff(turn)]).unwrap();
+            }
+            writer.flush().unwrap();
+            let segment = File::options().append(true).open(writer.dir().join("000001.mmj"));
+            let ended = SystemTime::now() - day * session + Duration::from_secs(3_600);
+            segment.unwrap().set_modified(ended).unwrap();
+            // One of the old ones is still open in another process.
+            held.extend((session == 35).then_some(writer));
+        }
+        let each = sessions(&scratch.0).unwrap()[0].bytes;
+        let retention = Retention {
+            // The one that is held counts as well, and the header of the current one.
+            total_bytes: sizes.map(|count| each * count + each / 2),
+            max_age: days.map(|days| day * days),
+            segment_bytes: 1 << 20,
+        };
+        let current = later(&scratch.0, 99, u64::from(SESSIONS), retention);
+        assert_eq!(current.retention_failure(), None);
+        let left = names(&sessions(&scratch.0).unwrap());
+        let mut expected: Vec<u32> = match (days, sizes) {
+            (None, None) => (1..=SESSIONS).rev().collect(),
+            _ => [&[35], wanted].concat(),
+        };
+        expected.push(99);
+        assert_eq!(left, expected, "{days:?} days, {sizes:?} sizes");
+    }
+}
+
+#[test]
 fn segments_rotate_by_size() {
     let scratch = Scratch::new();
-    let retention = Retention { total_bytes: None, segment_bytes: 5_000 };
+    let retention = Retention { total_bytes: None, max_age: None, segment_bytes: 5_000 };
     let session = record(&scratch.0, 1, 1_000, retention);
     let all = sessions(&scratch.0).unwrap();
     let segments = &all[0].segments;

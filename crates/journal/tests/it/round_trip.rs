@@ -148,7 +148,7 @@ proptest! {
     ) {
         let scratch = Scratch::new();
         let durability = if buffered { Durability::Buffered } else { Durability::EachBatch };
-        let retention = Retention { total_bytes: None, segment_bytes };
+        let retention = Retention { total_bytes: None, max_age: None, segment_bytes };
         let mut writer = Writer::create(&scratch.0, header(8), durability, retention).unwrap()
             .checkpoint_every(checkpoint_turns)
             .sync_every(Duration::from_secs(3_600));

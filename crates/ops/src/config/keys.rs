@@ -118,8 +118,8 @@ pub fn find(path: &str) -> Option<&'static Key> {
 }
 
 /// The keys whose values are never shown.
-pub(super) const SECRETS: [&str; 4] =
-    ["exchange.api_key", "exchange.api_secret", "exchange.proxy", "api.token"];
+pub(super) const SECRETS: [&str; 5] =
+    ["exchange.api_key", "exchange.api_secret", "exchange.proxy", "api.token", "store.url"];
 
 /// What a section is about; `None` when there is no such section.
 pub fn section_doc(path: &str) -> Option<&'static str> {
@@ -149,6 +149,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("logging", "The log."),
     ("data", "What is kept on disk."),
     ("data.journal", "The record of every engine input, for replay."),
+    ("store", "The database of sessions, orders, fills, PnL, risk events and cash."),
     ("simulation", "The embedded simulated exchange of paper trading."),
     ("simulation.latency", "Delays of the simulated exchange."),
 ];
@@ -351,7 +352,24 @@ const KEYS: &[Key] = &[
     key("data.journal.enabled", Default("true"), "", "", Restart,
         "Record every engine input, so that the session can be replayed."),
     key("data.journal.max_bytes", Default("10737418240"), "[1048576, ]", "bytes", Restart,
-        "Size of all journal segments together; the oldest are deleted."),
+        "Size of all sessions together; the oldest are deleted, never one that is being written."),
+    key("data.journal.max_age", Default("30d"), "[1h, 3650d]", "", Restart,
+        "Sessions that ended longer ago are deleted, however small they are."),
+
+    key("store.enabled", Default("true"), "", "", Restart,
+        "Keep them; runs as fast as possible (--speed max) never do."),
+    key("store.url", Nothing, "", "", Restart,
+        "A PostgreSQL database, such as postgres://user:password@host:5432/name, instead of the file store.sqlite in data.dir."),
+    key("store.url_file", Nothing, "", "", Restart,
+        "File that holds the address, instead of url (systemd credentials)."),
+    key("store.ca_file", Nothing, "", "", Restart,
+        "PEM file of certificate authorities trusted besides the public ones, for PostgreSQL over TLS."),
+    key("store.trader", Default("trader"), "", "", Restart,
+        "Name of this trader in the store; those that share a database need different ones."),
+    key("store.halt_after", Default("0s"), "[0s, 1d]", "", Restart,
+        "Trading is halted when the database has failed for longer; 0s never halts."),
+    key("store.pnl_interval", Default("10s"), "[1s, 1h]", "", Restart,
+        "How often position and PnL are kept."),
 
     key("simulation.seed", Default("1"), "", "", Restart,
         "Seed of everything random in the simulated exchange."),

@@ -31,11 +31,11 @@ pub use secret::{MASK, Secret};
 pub use sections::{
     ApiConfig, CircuitBreakerConfig, DataConfig, DeadManConfig, DynamicSpreadConfig,
     ExchangeConfig, FeesConfig, FlattenConfig, JournalConfig, LatencyConfig, LoggingConfig,
-    MonitoringConfig, RequoteConfig, RiskConfig, SimulationConfig, StrategyConfig,
+    MonitoringConfig, RequoteConfig, RiskConfig, SimulationConfig, StoreConfig, StrategyConfig,
     VolatilityConfig,
 };
 pub use value::{
-    Arm, BaseUrl, Estimator, ExchangeName, Kind, Level, LogFormat, LogOutput, Mode, Network,
+    Arm, BaseUrl, Estimator, ExchangeName, Kind, Level, LogFormat, LogOutput, Mode, Name, Network,
     OrderPath, RequoteOn, SocketPaths, StrategyName,
 };
 
@@ -62,6 +62,8 @@ pub struct Config {
     pub logging: LoggingConfig,
     /// What is kept on disk.
     pub data: DataConfig,
+    /// The database of sessions, orders, fills, PnL, risk events and cash.
+    pub store: StoreConfig,
     /// The embedded simulated exchange of paper trading.
     pub simulation: SimulationConfig,
 }
@@ -124,10 +126,22 @@ pub fn parse_with(
 /// Reads back what [`Config::canonical_yaml`] printed, as a journal holds it, whatever its mode:
 /// secrets stay masked and nothing is read from the environment or other files.
 pub fn parse_recorded(file: &str, text: impl AsRef<[u8]>) -> Result<Config, Faults> {
+    parse_recorded_with(file, text, &[])
+}
+
+/// Reads back a recorded configuration with keys replaced: what a session would have had.
+pub fn parse_recorded_with(
+    file: &str,
+    text: impl AsRef<[u8]>,
+    set: &[(&str, &str)],
+) -> Result<Config, Faults> {
     let mut faults = Collector::new(file);
-    let Some(root) = yaml::parse(text.as_ref(), &mut faults) else {
+    let Some(mut root) = yaml::parse(text.as_ref(), &mut faults) else {
         return Err(faults.finish().expect("no tree without a fault"));
     };
+    for (path, value) in set {
+        root.set(path, value);
+    }
     check(&root, &|_| None, true, faults)
 }
 
@@ -168,6 +182,7 @@ impl Config {
             api: ApiConfig::default(),
             logging: LoggingConfig::default(),
             data: DataConfig::default(),
+            store: StoreConfig::default(),
             simulation: SimulationConfig::default(),
         }
     }

@@ -44,7 +44,13 @@ pub(super) fn yaml(config: &Config) -> String {
 /// A value such that reading it gives the same value, whatever it contains.
 fn scalar(kind: Kind, text: &str) -> String {
     match kind {
-        Kind::Text | Kind::Path | Kind::Address | Kind::Url | Kind::Arm | Kind::Secret => {
+        Kind::Text
+        | Kind::Name
+        | Kind::Path
+        | Kind::Address
+        | Kind::Url
+        | Kind::Arm
+        | Kind::Secret => {
             let literal = text.replace("${", "$${");
             serde_json::Value::from(literal).to_string()
         }
@@ -68,11 +74,12 @@ pub(super) fn changes(old: &Config, new: &Config) -> Vec<Change> {
         })
         .collect();
     // Two secrets print alike.
-    let secrets: [(&str, &Option<Secret>, &Option<Secret>); 4] = [
+    let secrets: [(&str, &Option<Secret>, &Option<Secret>); 5] = [
         ("exchange.api_key", &old.exchange.api_key, &new.exchange.api_key),
         ("exchange.api_secret", &old.exchange.api_secret, &new.exchange.api_secret),
         ("exchange.proxy", &old.exchange.proxy, &new.exchange.proxy),
         ("api.token", &old.api.token, &new.api.token),
+        ("store.url", &old.store.url, &new.store.url),
     ];
     for (path, from, to) in secrets {
         if from != to && !changes.iter().any(|change| change.key.path == path) {

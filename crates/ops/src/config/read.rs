@@ -370,6 +370,8 @@ impl<'a> Reader<'a> {
         self.secret("exchange.api_key", &mut exchange.api_key, &exchange.api_key_file);
         self.secret("exchange.api_secret", &mut exchange.api_secret, &exchange.api_secret_file);
         self.secret("api.token", &mut config.api.token, &config.api.token_file);
+        self.secret("store.url", &mut config.store.url, &config.store.url_file);
+        self.database(config);
         let proxy = config.exchange.proxy.as_ref().map_or(MASK, Secret::expose);
         if proxy != MASK && !is_proxy(proxy) {
             let at = self.values.get("exchange.proxy").and_then(|seen| seen.at);
@@ -386,6 +388,7 @@ impl<'a> Reader<'a> {
             ("exchange.api_secret", &config.exchange.api_secret, &config.exchange.api_secret_file),
             ("exchange.proxy", &config.exchange.proxy, &None),
             ("api.token", &config.api.token, &config.api.token_file),
+            ("store.url", &config.store.url, &config.store.url_file),
         ];
         for (path, secret, file) in keys {
             let at = self.values.get(path).and_then(|seen| seen.at);
@@ -406,6 +409,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Only PostgreSQL is spoken.
+    fn database(&mut self, config: &Config) {
+        let Some(url) = config.store.url.as_ref().map(Secret::expose) else { return };
+        let known = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+        if url != MASK && !known {
+            let at = ["store.url", "store.url_file"].map(|path| self.values.get(path));
+            let at = at.into_iter().flatten().find_map(|seen| seen.at);
+            self.faults
+                .add(at, "store.url", "invalid value")
+                .found(MASK)
+                .wanted("postgres://USER:PASSWORD@HOST:PORT/DATABASE");
+        }
+    }
+
     fn secret(&mut self, path: &'static str, secret: &mut Option<Secret>, file: &Option<PathBuf>) {
         let Some(file) = file else { return };
         let file_key = format!("{path}_file");
@@ -417,7 +434,8 @@ impl<'a> Reader<'a> {
                 .remedy("remove one of them");
             return;
         }
-        let wanted = if path == "api.token" { !self.recorded } else { self.needs_keys() };
+        let needed = ["api.token", "store.url"].contains(&path);
+        let wanted = if needed { !self.recorded } else { self.needs_keys() };
         if !wanted {
             return;
         }

@@ -93,7 +93,13 @@ fn leaf(key: &Key, kind: Kind) -> Value {
         Kind::Whole(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
         Kind::Fraction | Kind::Decimal => json!({ "type": "number" }),
         Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" }),
-        Kind::Text | Kind::Path | Kind::Address | Kind::Url | Kind::Arm | Kind::Secret => {
+        Kind::Text
+        | Kind::Name
+        | Kind::Path
+        | Kind::Address
+        | Kind::Url
+        | Kind::Arm
+        | Kind::Secret => {
             json!({ "type": "string" })
         }
         Kind::Choice(words) => json!({ "enum": words }),
@@ -107,6 +113,7 @@ fn leaf(key: &Key, kind: Kind) -> Value {
     match kind {
         // A text may hold a reference to the environment anyway, and a list cannot.
         Kind::Text
+        | Kind::Name
         | Kind::Path
         | Kind::Address
         | Kind::Url
@@ -167,6 +174,7 @@ fn default(kind: Kind, text: &str) -> Value {
         Kind::Choices(_) => json!(text.split(',').collect::<Vec<_>>()),
         Kind::Duration
         | Kind::Text
+        | Kind::Name
         | Kind::Path
         | Kind::Address
         | Kind::Url

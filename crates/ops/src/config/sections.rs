@@ -13,7 +13,7 @@ use market::Decimal;
 use super::Config;
 use super::secret::Secret;
 use super::value::{
-    Arm, BaseUrl, Estimator, ExchangeName, Level, LogFormat, LogOutput, Network, OrderPath,
+    Arm, BaseUrl, Estimator, ExchangeName, Level, LogFormat, LogOutput, Name, Network, OrderPath,
     RequoteOn, Setting, SocketPaths, StrategyName,
 };
 
@@ -307,6 +307,28 @@ pub struct JournalConfig {
     pub enabled: bool,
     /// Size of all segments together, bytes; the oldest are deleted.
     pub max_bytes: u64,
+    /// How long a session is kept after its end.
+    pub max_age: Duration,
+}
+
+/// The database of sessions, orders, fills, PnL, risk events and cash.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct StoreConfig {
+    /// Whether they are kept.
+    pub enabled: bool,
+    /// Address of a PostgreSQL database, from `url` or `url_file`; may hold a password.
+    pub url: Option<Secret>,
+    /// File the address was read from.
+    pub url_file: Option<PathBuf>,
+    /// Certificate authorities trusted besides the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// Name of this trader.
+    pub trader: Name,
+    /// Trading is halted when the database has failed for longer; zero never halts.
+    pub halt_after: Duration,
+    /// Between two snapshots of position and PnL.
+    pub pnl_interval: Duration,
 }
 
 /// The embedded simulated exchange of paper trading.
@@ -346,6 +368,7 @@ pub(super) fn bind(config: &mut Config, visitor: &mut dyn Visit) {
     config.api.bind(visitor);
     config.logging.bind(visitor);
     config.data.bind(visitor);
+    config.store.bind(visitor);
     config.simulation.bind(visitor);
 }
 
@@ -483,6 +506,19 @@ impl DataConfig {
         v.key("data.dir", &mut self.dir);
         v.key("data.journal.enabled", &mut self.journal.enabled);
         v.key("data.journal.max_bytes", &mut self.journal.max_bytes);
+        v.key("data.journal.max_age", &mut self.journal.max_age);
+    }
+}
+
+impl StoreConfig {
+    fn bind(&mut self, v: &mut dyn Visit) {
+        v.key("store.enabled", &mut self.enabled);
+        v.key("store.url", &mut self.url);
+        v.key("store.url_file", &mut self.url_file);
+        v.key("store.ca_file", &mut self.ca_file);
+        v.key("store.trader", &mut self.trader);
+        v.key("store.halt_after", &mut self.halt_after);
+        v.key("store.pnl_interval", &mut self.pnl_interval);
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Kind {
     Duration,
     /// Free text.
     Text,
+    /// Name of something of ours.
+    Name,
     /// Path of a file or directory.
     Path,
     /// `host:port`.
@@ -50,6 +52,7 @@ impl Kind {
             Self::Decimal => String::from("a number with at most 8 decimals"),
             Self::Duration => String::from("a whole number with ms, s, m, h or d"),
             Self::Text => String::from("a symbol: 2 to 20 capital letters, digits and underscores"),
+            Self::Name => String::from("1 to 20 small letters, digits, dashes and underscores"),
             Self::Path => String::from("a path"),
             Self::Address => String::from("an IP address and a port"),
             Self::Choice(words) => one_of(words),
@@ -287,6 +290,34 @@ impl Scalar for String {
 
     fn show(&self) -> Option<String> {
         Some(self.clone())
+    }
+}
+
+/// Name of something of ours: small letters, digits, dashes and underscores.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd)]
+pub struct Name(String);
+
+impl Name {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Scalar for Name {
+    const KIND: Kind = Kind::Name;
+
+    fn parse(text: &str) -> Result<Self, Hint> {
+        let plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+        if (1..=20).contains(&text.len()) && text.chars().all(plain) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(String::from("such as desk-1"))
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.0.clone())
     }
 }
 

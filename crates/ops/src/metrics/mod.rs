@@ -9,6 +9,7 @@ mod meters;
 mod process;
 mod samples;
 mod snapshot;
+mod store;
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ impl Metrics {
         families.extend(snapshot::families(&self.shared));
         families.extend(process::families(&self.shared));
         families.extend(link::families(&self.shared));
+        families.extend(store::families(&self.shared));
         // A family without a series would end the rendering.
         families.retain(|family| !family.get_metric().is_empty());
         families.sort_by(|a, b| a.name().cmp(b.name()));

@@ -78,8 +78,11 @@ fn is_ordinary(request: RequestKind, reason: RejectReason) -> bool {
 }
 
 pub(super) fn alert(alert: &Alert) {
-    let (kind, message) = (view::alert_kind(alert.kind), alert.message.as_str());
-    match alert.level {
+    say(alert.level, view::alert_kind(alert.kind), &alert.message);
+}
+
+pub(super) fn say(level: AlertLevel, kind: &str, message: &str) {
+    match level {
         AlertLevel::Info => tracing::info!(target: "risk", kind, "RISK {message}"),
         AlertLevel::Warning => tracing::warn!(target: "risk", kind, "RISK {message}"),
         AlertLevel::Error => tracing::error!(target: "risk", kind, "RISK {message}"),

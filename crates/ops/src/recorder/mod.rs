@@ -8,12 +8,12 @@ mod log;
 mod ring;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use engine::output::{AlertKind, AlertLevel, Note, Output};
+use engine::output::{AlertLevel, Note, Output};
 use engine::snapshot::Snapshot;
 use market::venue::Fill;
 use market::{Instrument, InstrumentId, Nanos, Position, Usd};
@@ -22,6 +22,8 @@ pub use ring::Ring;
 
 use crate::link::LinkView;
 use crate::metrics::{Meters, Metrics};
+use crate::store::StoreView;
+use crate::view;
 use log::RiskLog;
 
 /// Fills kept for display.
@@ -44,6 +46,9 @@ pub struct LogStats {
 
 /// Asks whoever logs how the log fares.
 pub type LogCounts = Arc<dyn Fn() -> LogStats + Send + Sync>;
+
+/// Asks the store how it fares.
+pub type StoreLook = Arc<dyn Fn() -> StoreView + Send + Sync>;
 
 /// Which build and configuration runs.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +103,7 @@ pub struct AlertRecord {
     /// Urgency.
     pub level: AlertLevel,
     /// Subject.
-    pub kind: AlertKind,
+    pub kind: &'static str,
     /// What happened.
     pub message: Arc<str>,
 }
@@ -138,6 +143,7 @@ pub struct Shared {
     started: Nanos,
     published: ArcSwapOption<Published>,
     link: ArcSwapOption<LinkView>,
+    store: OnceLock<StoreLook>,
     last_turn: AtomicU64,
     reload: Reload,
     fills: Ring<FillRecord>,
@@ -189,6 +195,24 @@ impl Shared {
     /// The link to the venue; `None` in paper trading and before the first look.
     pub fn link(&self) -> Option<Arc<LinkView>> {
         self.link.load_full()
+    }
+
+    /// How the store fares; `None` when there is none.
+    pub fn store(&self) -> Option<StoreView> {
+        self.store.get().map(|look| look())
+    }
+
+    /// Says whom to ask how the store fares. The first one stays.
+    pub fn has_store(&self, look: StoreLook) {
+        let _ = self.store.set(look);
+    }
+
+    /// Shows and logs an alert that does not come from the engine. Not for the driver's thread: it may
+    /// wait for a reader.
+    pub fn alert(&self, level: AlertLevel, kind: &'static str, message: &str) {
+        log::say(level, kind, message);
+        let record = AlertRecord { at: self.now(), level, kind, message: message.into() };
+        self.alerts.push(record);
     }
 
     /// Wall clock at the end of the last turn; `None` before the first.
@@ -271,6 +295,7 @@ impl Recorder {
             started,
             published: ArcSwapOption::empty(),
             link: ArcSwapOption::empty(),
+            store: OnceLock::new(),
             last_turn: AtomicU64::new(0),
             reload: Reload { succeeded: AtomicU8::new(1), at: AtomicU64::new(started.0) },
             fills: Ring::with_capacity(FILLS_KEPT),
@@ -304,7 +329,7 @@ impl Recorder {
                 Output::Alert(alert) => {
                     self.shared.meters.alert(alert);
                     log::alert(alert);
-                    let (level, kind) = (alert.level, alert.kind);
+                    let (level, kind) = (alert.level, view::alert_kind(alert.kind));
                     let record = AlertRecord {
                         at: now,
                         level,

@@ -51,6 +51,16 @@ impl<T: Clone> Ring<T> {
         })
     }
 
+    /// Adds an item beside the one writer; waits for readers.
+    pub(super) fn push(&self, item: T) {
+        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        if items.len() == self.capacity {
+            items.pop_front();
+        }
+        items.push_back(item);
+        self.written.fetch_add(1, Ordering::Release);
+    }
+
     fn read<R>(&self, look: impl FnOnce(&VecDeque<T>) -> R) -> R {
         look(&self.items.lock().unwrap_or_else(PoisonError::into_inner))
     }

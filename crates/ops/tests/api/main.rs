@@ -6,9 +6,11 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::input::Control;
+use engine::output::AlertLevel;
 use engine::risk::{Mode, Standstill};
 use engine::snapshot::Snapshot;
 use market::Usd;
@@ -19,6 +21,7 @@ use ops::api::{
 use ops::link::{LinkView, RateLimitView, StreamView};
 use ops::metrics::{LINT_EXCEPTIONS, Metrics};
 use ops::recorder::Recorder;
+use ops::store::StoreView;
 
 use client::{Server, TOKEN, clock, exchange, open};
 use world::{World, events, troubled};
@@ -214,6 +217,33 @@ fn answers_have_the_documented_shape() {
     ] {
         assert_eq!(keys(value), schema(name), "{name}");
     }
+}
+
+#[test]
+fn a_store_is_shown_and_measured_and_its_alerts_with_the_others() {
+    let server = Server::start();
+    assert!(!server.get("/metrics").body.contains("mm_store_"), "not every run has one");
+    let view = StoreView {
+        database: "postgres db/mm".to_owned(),
+        failing_seconds: 2.5,
+        spilled: 7,
+        rows: [("fills", 3)].into(),
+        ..StoreView::default()
+    };
+    let shown = view.clone();
+    server.shared.has_store(Arc::new(move || shown.clone()));
+    server.shared.alert(AlertLevel::Error, "store_failing", "the store cannot be written");
+    let metrics = server.get("/metrics").body;
+    for line in ["mm_store_up 0", "mm_store_spilled 7", r#"mm_store_rows_total{table="fills"} 3"#] {
+        assert!(metrics.lines().any(|found| found == line), "{line}");
+    }
+    let alerts = server.get("/api/alerts").json();
+    let newest = &alerts["alerts"][0];
+    assert!(newest["kind"] == "store_failing" && newest["level"] == "error", "{newest}");
+    let document = server.get("/api/openapi.json").json();
+    let documented = document["components"]["schemas"]["Store"]["properties"].as_object().unwrap();
+    let shown = serde_json::to_value(view).unwrap();
+    assert!(documented.keys().eq(shown.as_object().unwrap().keys()));
 }
 
 #[test]

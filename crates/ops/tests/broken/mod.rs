@@ -353,7 +353,7 @@ fn a_wrong_type() {
     added(
         "data: { journal: yes }\n",
         expect![[r#"
-        c.yaml:19: data.journal: wrong type; found a single value; wanted keys such as enabled, max_bytes; indent the keys of the section below it
+        c.yaml:19: data.journal: wrong type; found a single value; wanted keys such as enabled, max_bytes, max_age; indent the keys of the section below it
     "#]],
     );
     added(

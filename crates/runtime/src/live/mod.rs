@@ -5,7 +5,7 @@ pub mod net;
 mod questions;
 
 pub use driver::Live;
-pub use questions::{account, alias, cancel, income, preflight};
+pub use questions::{account, alias, cancel, income, payments, preflight};
 
 use crate::session::SessionError;
 

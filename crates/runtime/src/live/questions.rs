@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::net::{Arrived, Net, NetConfig};
 use crate::clock;
 use crate::session::SessionError;
+use crate::store::Payment;
 
 /// For one answer; the rules of all contracts are several megabytes.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -66,7 +67,7 @@ pub fn preflight(
 
 /// Pages of income that are read; more happened than anybody should trade on without looking.
 const PAGES_MAX: usize = 50;
-/// A page is asked for so often in all, like the questions before it.
+/// A question is asked so often in all, like those of [`preflight`].
 const ATTEMPTS_MAX: u32 = 3;
 /// After an answer that did not come.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -83,55 +84,37 @@ pub fn income(
     ready: &Ready,
     since: Nanos,
 ) -> Result<Meanwhile, SessionError> {
+    Ok(payments(net, credentials, window, ready, since)?.0)
+}
+
+/// As [`income`], with every payment by itself.
+///
+/// # Errors
+/// As [`income`].
+pub fn payments(
+    net: NetConfig,
+    credentials: &Credentials,
+    window: Duration,
+    ready: &Ready,
+    since: Nanos,
+) -> Result<(Meanwhile, Vec<Payment>), SessionError> {
     let refused = |why: String| {
         SessionError::Network(format!(
             "the venue does not tell the income since {since}; nothing was sent: {why}"
         ))
     };
     super::runtime()?.block_on(async {
-        let (sender, mut inbox) = mpsc::unbounded_channel();
-        let base = net.endpoints.rest.clone();
-        let mut net = Net::new(net, sender).map_err(|e| SessionError::Network(e.to_string()))?;
+        let mut asker = Asker::new(net, credentials, window, &ready.clock)?;
         let mut sum = IncomeSum::new(&ready.instrument, since);
-        let (mut asked, mut pages, mut tries) = (0, 0, 0);
-        while pages < PAGES_MAX {
-            let stamp = Stamp { timestamp: ready.clock.server_time(clock::now()), window };
-            let request = rest::income_since(sum.from())
-                .http(Some(credentials), stamp)
-                .map_err(|error| refused(error.to_string()))?;
-            asked += 1;
-            net.ask(&base, RequestId(asked), request, TIMEOUT);
-            let arrived = inbox.recv().await;
-            let told = arrived.and_then(|arrived| net.tell(arrived, |event| sum.hear(event)));
-            match told.unwrap_or_else(|| Err(Untold::passing("no answer"))) {
-                Ok(true) => return Ok(sum.meanwhile()),
-                Ok(false) => (pages, tries) = (pages + 1, 0),
-                Err(untold) if untold.passes && tries + 1 < ATTEMPTS_MAX => {
-                    tries += 1;
-                    tokio::time::sleep(RETRY_AFTER).await;
-                }
-                Err(untold) => return Err(refused(untold.why)),
+        for _ in 0..PAGES_MAX {
+            let page = asker.ask(&rest::income_since(sum.from())).await;
+            let page = page.map_err(|error| refused(error.message))?;
+            if sum.take(&page).map_err(|error| refused(error.to_string()))? {
+                return Ok((sum.meanwhile(), sum.payments));
             }
         }
         Err(refused(String::from("too much of it; move the file `carry` away to begin anew")))
     })
-}
-
-/// Why a page of income was not told.
-struct Untold {
-    why: String,
-    /// Asking again may help.
-    passes: bool,
-}
-
-impl Untold {
-    fn passing(why: impl ToString) -> Self {
-        Self { why: why.to_string(), passes: true }
-    }
-
-    fn lasting(why: impl ToString) -> Self {
-        Self { why: why.to_string(), passes: false }
-    }
 }
 
 /// Adds up rows of income.
@@ -142,11 +125,13 @@ struct IncomeSum<'a> {
     /// Rows of one millisecond may come on two pages.
     seen: BTreeSet<(String, i64)>,
     sum: Meanwhile,
+    payments: Vec<Payment>,
 }
 
 impl<'a> IncomeSum<'a> {
     fn new(instrument: &'a Instrument, since: Nanos) -> Self {
-        Self { instrument, since, from: since, seen: BTreeSet::new(), sum: Meanwhile::default() }
+        let (seen, sum, payments) = (BTreeSet::new(), Meanwhile::default(), Vec::new());
+        Self { instrument, since, from: since, seen, sum, payments }
     }
 
     fn from(&self) -> Nanos {
@@ -155,22 +140,6 @@ impl<'a> IncomeSum<'a> {
 
     fn meanwhile(&self) -> Meanwhile {
         self.sum
-    }
-
-    /// Takes in an answer; returns whether it was the last page.
-    fn hear(&mut self, event: Event<'_>) -> Result<bool, Untold> {
-        match event {
-            Event::Answered(_, Ok(reply)) if reply.status == 200 => {
-                self.take(&reply.body).map_err(Untold::lasting)
-            }
-            Event::Answered(_, Ok(reply)) => {
-                let error = VenueError::of_body(&reply.body).message;
-                let passes = reply.status >= 500 || reply.status == 408;
-                Err(Untold { why: format!("HTTP {}: {error}", reply.status), passes })
-            }
-            Event::Answered(_, Err(error)) => Err(Untold::passing(error)),
-            _ => Err(Untold::lasting("no answer to the question")),
-        }
     }
 
     /// Takes in a page; returns whether it was the last.
@@ -187,11 +156,20 @@ impl<'a> IncomeSum<'a> {
                 continue;
             }
             let amount = Usd::from_decimal(row.amount);
-            if ours && row.kind == "FUNDING_FEE" {
+            let is_funding = ours && row.kind == "FUNDING_FEE";
+            if is_funding {
                 self.sum.funding += amount;
             } else {
                 self.sum.transfers += amount;
             }
+            self.payments.push(Payment {
+                told_as: row.kind,
+                id: row.id,
+                at: row.time,
+                symbol: row.symbol,
+                kind: if is_funding { "funding" } else { "transfer" },
+                amount,
+            });
         }
         // A whole page within one millisecond would be asked for again for ever.
         Ok(last || self.from == from)
@@ -223,22 +201,63 @@ impl Asker {
         Ok(Self { net, inbox, base, credentials, window, clock, asked: 0 })
     }
 
-    /// The body of the answer, or what the venue or the network says instead.
+    /// The body of the answer, or what the venue or the network says instead. What may pass is waited
+    /// out a little, as with the questions of [`preflight`].
     async fn ask(&mut self, request: &rest::Request) -> Result<Vec<u8>, VenueError> {
-        let failed = |message: String| VenueError { code: None, message };
+        let mut tries = 1;
+        loop {
+            match self.ask_once(request).await {
+                Err(untold) if untold.passes && request.idempotent && tries < ATTEMPTS_MAX => {
+                    tries += 1;
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+                told => return told.map_err(|untold| untold.error),
+            }
+        }
+    }
+
+    async fn ask_once(&mut self, request: &rest::Request) -> Result<Vec<u8>, Untold> {
         let stamp = Stamp { timestamp: self.clock.server_time(clock::now()), window: self.window };
-        let request =
-            request.http(Some(&self.credentials), stamp).map_err(|e| failed(e.to_string()))?;
+        let request = request
+            .http(Some(&self.credentials), stamp)
+            .map_err(|error| Untold::new(error.to_string(), false))?;
         self.asked += 1;
         self.net.ask(&self.base, RequestId(self.asked), request, TIMEOUT);
-        let arrived = self.inbox.recv().await.ok_or_else(|| failed(String::from("no network")))?;
-        let answer = self.net.tell(arrived, |event| match event {
-            Event::Answered(_, Ok(reply)) if (200..300).contains(&reply.status) => Ok(reply.body),
-            Event::Answered(_, Ok(reply)) => Err(VenueError::of_body(&reply.body)),
-            Event::Answered(_, Err(error)) => Err(failed(error.to_string())),
-            _ => Err(failed(String::from("no answer"))),
-        });
-        answer.unwrap_or_else(|| Err(failed(String::from("no answer"))))
+        let arrived = self.inbox.recv().await;
+        let told = arrived.and_then(|arrived| self.net.tell(arrived, body));
+        told.unwrap_or_else(|| Err(Untold::new(String::from("no answer"), true)))
+    }
+}
+
+/// A question without the answer wanted.
+#[derive(Debug)]
+struct Untold {
+    error: VenueError,
+    /// Asking again may help.
+    passes: bool,
+}
+
+impl Untold {
+    fn new(message: String, passes: bool) -> Self {
+        Self { error: VenueError { code: None, message }, passes }
+    }
+}
+
+/// The body of an answer that says yes.
+fn body(event: Event<'_>) -> Result<Vec<u8>, Untold> {
+    match event {
+        Event::Answered(_, Ok(reply)) if (200..300).contains(&reply.status) => Ok(reply.body),
+        Event::Answered(_, Ok(reply)) => {
+            let mut error = VenueError::of_body(&reply.body);
+            if error.message.is_empty() {
+                error.message = format!("HTTP {}", reply.status);
+            }
+            Err(Untold { error, passes: reply.status >= 500 || reply.status == 408 })
+        }
+        Event::Answered(_, Err(error)) => Err(Untold::new(error.to_string(), true)),
+        Event::Opened(_) | Event::Frame(..) | Event::Heard(_) | Event::Closed(..) => {
+            Err(Untold::new(String::from("a socket spoke that nobody opened"), false))
+        }
     }
 }
 
@@ -287,7 +306,12 @@ pub fn alias(
     super::runtime()?.block_on(async {
         let mut asker = Asker::new(net, credentials, window, &ready.clock)?;
         let body = asker.ask(&rest::balance()).await;
-        let body = body.map_err(|error| SessionError::Network(error.message))?;
+        let body = body.map_err(|error| {
+            let why = error.message;
+            SessionError::Network(format!(
+                "the venue does not name the account; nothing was sent: {why}"
+            ))
+        })?;
         let rows: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let alias = rows.get(0).and_then(|row| row.get("accountAlias")).and_then(|a| a.as_str());
         // What becomes part of a file and of messages is short and plain.
@@ -358,26 +382,33 @@ mod tests {
         let usd = |text: &str| Usd::from_decimal(text.parse().unwrap());
         assert_eq!(sum.meanwhile(), Meanwhile { funding: usd("-0.25"), transfers: usd("97") });
         assert_eq!(sum.from(), Nanos::from_millis(2_000));
+        let ids: Vec<i64> = sum.payments.iter().map(|payment| payment.id).collect();
+        assert_eq!(ids, [2, 3, 3], "one funding, two that are not");
+        let counted: Usd = sum.payments.iter().map(|payment| payment.amount).sum();
+        assert_eq!(counted, usd("96.75"));
         assert!(sum.take(b"<html>").is_err());
     }
 
     #[test]
     fn what_may_pass_is_asked_again_and_nothing_else() {
-        let instrument = Instrument::known(InstrumentId(0), "ETHUSDC").unwrap();
-        let hear = |status: u16, body: &str| {
-            let reply = HttpReply { status, headers: Vec::new(), body: body.into() };
-            let mut sum = IncomeSum::new(&instrument, Nanos::ZERO);
-            sum.hear(Event::Answered(RequestId(1), Ok(reply))).map_err(|untold| untold.passes)
+        let answer = |status: u16, text: &str| {
+            let reply = HttpReply { status, headers: Vec::new(), body: text.into() };
+            body(Event::Answered(RequestId(1), Ok(reply)))
         };
-        assert_eq!(hear(200, "[]"), Ok(true));
-        assert_eq!(hear(200, "<html>"), Err(false), "it would say the same again");
+        assert_eq!(answer(200, "[]").unwrap(), b"[]");
         for (status, passes) in [(408, true), (500, true), (503, true), (400, false), (418, false)]
         {
-            assert_eq!(hear(status, "{}"), Err(passes), "{status}");
+            let untold = answer(status, "").unwrap_err();
+            assert_eq!(untold.passes, passes, "{status}");
+            assert!(!untold.error.message.is_empty(), "{status}");
         }
-        let lost = Err(NoAnswer::Lost(String::from("reset")));
-        let mut sum = IncomeSum::new(&instrument, Nanos::ZERO);
-        let untold = sum.hear(Event::Answered(RequestId(1), lost)).unwrap_err();
-        assert!(untold.passes && untold.why.contains("reset"));
+        let refused = answer(400, r#"{"code":-2011,"msg":"Unknown order sent."}"#).unwrap_err();
+        assert_eq!(refused.error.code, Some(-2011));
+        for lost in
+            [NoAnswer::Lost(String::from("reset")), NoAnswer::NotSent(String::from("reset"))]
+        {
+            let untold = body(Event::Answered(RequestId(1), Err(lost))).unwrap_err();
+            assert!(untold.passes && untold.error.message.contains("reset"));
+        }
     }
 }

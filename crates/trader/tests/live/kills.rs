@@ -8,6 +8,7 @@ use std::time::Duration;
 use runtime::clock::Stopwatch;
 use serde_json::Value;
 
+use crate::books;
 use crate::rig::{Desk, Exchange, PATIENCE, Trader, free_port, losses, until, until_agreed};
 
 /// Pairs of an exchange and a trader, at once.
@@ -90,6 +91,8 @@ impl Killed {
         let (trades, sum) = self.exchange.traded();
         assert!(trades > 0, "nobody traded with us, so this proves little");
         assert_eq!(sum, self.exchange.position(), "every fill is kept");
+        let agreed = books::agree(&self.desk, &self.exchange);
+        assert_eq!(agreed.fills, trades, "the store has each of them once");
         self.recoveries.sort();
         let (middle, worst) = (self.recoveries.len() / 2, self.recoveries.last());
         eprintln!(
