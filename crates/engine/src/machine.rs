@@ -262,11 +262,12 @@ impl Engine {
     /// changed, not every step.
     pub fn carry(&self) -> Option<Carry> {
         let desks: Vec<_> = self.desks.iter().filter_map(Desk::carry).collect();
-        // Without the account there is nothing newer than what the session began with.
-        if desks.len() != self.desks.len() {
+        let (latches, _) = self.latched();
+        // Without the account there are no books newer than what the session began with; but a halt must
+        // not be lost, and books that an operator has given up for the venue's are of no use.
+        if desks.len() != self.desks.len() && latches == CarriedLatches::default() {
             return None;
         }
-        let (latches, _) = self.latched();
         Some(Carry {
             at: self.now,
             session: self.session,

@@ -238,8 +238,14 @@ impl Replay {
         let (turn, now, inputs) = (self.turns, self.now, self.inputs);
         let outputs = self.outputs.iter().map(plain).collect();
         let difference = self.found.zip(before);
-        let difference = difference
-            .map(|(what, before)| Difference { turn, now, what, inputs, outputs, before });
+        let difference = difference.map(|(what, before)| Difference {
+            turn,
+            now,
+            what,
+            inputs,
+            outputs,
+            before,
+        });
         Replayed {
             turns: self.turns,
             outputs: self.compared,

@@ -98,9 +98,6 @@ fn is_journaled(seed: u64) -> bool {
 ///
 /// # Errors
 /// When the system has no room for another thread.
-pub fn spawn(
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> std::io::Result<JoinHandle<()>> {
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     crate::clock::spawn(name, work)
 }

@@ -86,9 +86,10 @@ Also spelled: trader -config configs/config.yaml -check")]
         #[arg(long)]
         json: bool,
     },
-    /// Re-run a recorded session.
+    /// Re-run a recorded session; exit code 1 when the journal is damaged, after all that can be read.
     #[command(
-        after_help = "Example: trader replay data/journal/00000001-20261122T214602770Z --verify"
+        after_help = "Example: trader replay data/journal/00000001-20261122T214602770Z --verify
+         trader replay data/journal/00000001-* --what-if strategy.base_spread=0.0004"
     )]
     Replay {
         /// The journal of the session: its folder, or one of its segments.
@@ -100,6 +101,10 @@ Also spelled: trader -config configs/config.yaml -check")]
         /// the engine's state then.
         #[arg(long, value_name = "TIME", value_parser = instant)]
         until: Option<market::Nanos>,
+        /// Replace a key of the recorded configuration and compare: which decisions change first, and
+        /// what would have come of it on a simulated venue. May be given several times.
+        #[arg(long, value_name = "KEY=VALUE", value_parser = assignment, conflicts_with = "verify")]
+        what_if: Vec<(String, String)>,
         /// Print the result as JSON.
         #[arg(long)]
         json: bool,

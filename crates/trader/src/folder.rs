@@ -34,7 +34,9 @@ impl Folder {
             .truncate(false)
             .mode(0o640)
             .open(&path)
-            .with_context(|| format!("data.dir: cannot open {}", path.display()))?;
+            .with_context(|| {
+                format!("data.dir: cannot open {}; choose one that can be written", path.display())
+            })?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => bail!("{}", in_use(dir, &mut lock)),

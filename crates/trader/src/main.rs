@@ -17,10 +17,12 @@ mod server;
 mod session;
 mod signals;
 mod simulate;
+mod state;
 mod status;
 mod store;
 mod summary;
 mod tally;
+mod what_if;
 
 use std::process::ExitCode;
 use std::thread::JoinHandle;
@@ -65,9 +67,10 @@ fn main() -> ExitCode {
         Some(Command::Check { config, schema, json }) => {
             check::check(config.as_deref(), schema, json)
         }
-        Some(Command::Replay { journal, verify, until, json }) => {
-            replay::replay(&journal, verify, until, json)
-        }
+        Some(Command::Replay { journal, verify, until, what_if, json }) => match &what_if[..] {
+            [] => replay::replay(&journal, verify, until, json),
+            set => what_if::ask(&journal, set, until, json),
+        },
         Some(Command::Exchange(options)) => exchange::exchange(&options),
         Some(Command::Export(options)) => export::export(&options),
         Some(Command::Simulate(options)) => simulate::simulate(&options),

@@ -84,10 +84,9 @@ fn understood(asked: &Simulate) -> Result<(Options, usize), String> {
     let mutant = match &asked.mutant {
         None => None,
         Some(_) if !Mutant::BUILT => return Err(format!("--mutant: {HOW_TO_BUILD}")),
-        Some(name) => Some(
-            Mutant::find(name)
-                .ok_or_else(|| format!("no mutant `{name}`: `trader simulate --mutants` lists them"))?,
-        ),
+        Some(name) => Some(Mutant::find(name).ok_or_else(|| {
+            format!("no mutant `{name}`: `trader simulate --mutants` lists them")
+        })?),
     };
     let span = Duration::from_secs_f64(asked.hours * 3_600.0);
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -274,9 +273,8 @@ fn injected(totals: &Totals) -> Table {
 
 fn checked(totals: &Totals) -> Table {
     let rows = RULES.iter().zip(totals.checks);
-    let rows = rows.map(|((name, rule), count)| {
-        [(*name).to_owned(), count.to_string(), (*rule).to_owned()]
-    });
+    let rows = rows
+        .map(|((name, rule), count)| [(*name).to_owned(), count.to_string(), (*rule).to_owned()]);
     table(["CHECKED", "times", "rule"], rows)
 }
 
@@ -284,7 +282,11 @@ fn figures(totals: &Totals, took: Duration) -> Table {
     let seconds = took.as_secs_f64().max(1e-9);
     let simulated = totals.span.as_secs_f64();
     let rows = [
-        ["seeds", &totals.seeds.to_string(), &format!("{:.1} a second", totals.seeds as f64 / seconds)],
+        [
+            "seeds",
+            &totals.seeds.to_string(),
+            &format!("{:.1} a second", totals.seeds as f64 / seconds),
+        ],
         [
             "simulated hours",
             &format!("{:.1}", simulated / 3_600.0),
@@ -295,7 +297,11 @@ fn figures(totals: &Totals, took: Duration) -> Table {
         ["rounds", &totals.rounds.to_string(), "of trouble and calm, both sides equal after each"],
         ["deaths", &totals.deaths.to_string(), "of the trader, each at another moment"],
         ["executions", &totals.fills.to_string(), ""],
-        ["messages", &(totals.traffic.sent + totals.traffic.received).to_string(), "encoded and decoded"],
+        [
+            "messages",
+            &(totals.traffic.sent + totals.traffic.received).to_string(),
+            "encoded and decoded",
+        ],
         ["torn files", &totals.disk.torn.to_string(), "known as such"],
         [
             "replays",
@@ -335,12 +341,7 @@ fn print_failure(asked: &Simulate, failed: &Outcome, shrunk: Option<&Shrunk>) ->
     Ok(())
 }
 
-fn document(
-    asked: &Simulate,
-    totals: &Totals,
-    took: Duration,
-    shrunk: &[Option<Shrunk>],
-) -> Value {
+fn document(asked: &Simulate, totals: &Totals, took: Duration, shrunk: &[Option<Shrunk>]) -> Value {
     let counts = KINDS.iter().zip(&totals.injected);
     let injected: serde_json::Map<String, Value> =
         counts.map(|(kind, count)| (kind.name.to_owned(), json!(count))).collect();

@@ -99,7 +99,7 @@ fn of_desk(table: &mut Table, desk: &DeskView, now: Nanos) {
     let quote = &spec.rules().quote;
     row(table, spec.symbol(), format!("mode {}", desk.mode.name()));
     let age = now.since(desk.book_updated).as_secs_f64();
-    row(table, "book", format!("{}, changed {age:.3} s before", desk.book_status.name()));
+    row(table, "book", format!("{}, changed {age:.3} s before", DeskJson::new(desk).book.status));
     for (name, levels) in [("  asks", &desk.asks), ("  bids", &desk.bids)] {
         row(table, name, book(desk, levels));
     }
@@ -122,11 +122,7 @@ fn of_desk(table: &mut Table, desk: &DeskView, now: Nanos) {
         (false, false) => "position NOT CONFIRMED by the venue, USER STREAM DOWN",
     };
     row(table, "account", String::from(known));
-    row(
-        table,
-        "funding",
-        format!("rate {}, next at {}", desk.funding_rate, desk.next_funding),
-    );
+    row(table, "funding", format!("rate {}, next at {}", desk.funding_rate, desk.next_funding));
     row(table, "quotes", quotes(desk));
     for order in &desk.orders {
         row(table, "order", self::order(desk, order, now));

@@ -78,6 +78,9 @@ fn changed(header: &Header, set: &[(String, String)]) -> Result<(EngineConfig, I
         return Err(refused(format!("{key} is no key of a configuration")));
     }
     let wanted = parse(&set)?;
+    if wanted.strategy.symbol != recorded.strategy.symbol {
+        return Err(refused(String::from("another strategy.symbol needs another market")));
+    }
     let changed = engine(&wanted)?;
     for (index, (key, value)) in set.iter().enumerate() {
         if !recorded.changes(&wanted).iter().any(|change| change.key.path == *key) {
@@ -93,9 +96,6 @@ fn changed(header: &Header, set: &[(String, String)]) -> Result<(EngineConfig, I
                  to compare; strategy.*, risk.* and some of exchange.* do"
             )));
         }
-    }
-    if wanted.strategy.symbol != recorded.strategy.symbol {
-        return Err(refused(String::from("another strategy.symbol needs another market")));
     }
     Ok((changed, instrument))
 }
@@ -116,7 +116,7 @@ fn print(answer: &WhatIf, set: &[(String, String)], instrument: &Instrument) -> 
     first_changes(answer, instrument)?;
     say(format_args!("\nSIMULATED on the recorded market, both ways"))?;
     say(format_args!("  {}", basis(answer, instrument)))?;
-    say(format_args!("  decisions differ at {} moments; the first:", answer.moments_differing))?;
+    say(format_args!("  moments that differ: {}", answer.moments_differing))?;
     for moment in &answer.moments {
         say(format_args!("  {}", moment.now))?;
         sides(&moment.recorded, &moment.changed, instrument)?;
@@ -137,7 +137,7 @@ fn first_changes(answer: &WhatIf, instrument: &Instrument) -> Result<()> {
         ))?,
         None => say(format_args!("  to the end: every recorded answer fits"))?,
     }
-    say(format_args!("  {} turns decide otherwise", answer.turns_changed))?;
+    say(format_args!("  turns that decide otherwise: {}", answer.turns_changed))?;
     for change in &answer.changes {
         let inputs = replay::short(&change.inputs);
         say(format_args!("  turn {} at {} on {inputs}", change.turn, change.now))?;
@@ -154,11 +154,8 @@ fn sides(recorded: &[Decision], changed: &[Decision], instrument: &Instrument) -
 }
 
 fn texts(decisions: &[Decision], instrument: &Instrument) -> Vec<String> {
-    let mut texts: Vec<String> = decisions
-        .iter()
-        .take(DECISIONS_SHOWN)
-        .map(|decision| decision.text(instrument))
-        .collect();
+    let mut texts: Vec<String> =
+        decisions.iter().take(DECISIONS_SHOWN).map(|decision| decision.text(instrument)).collect();
     if decisions.is_empty() {
         texts.push(String::from("nothing"));
     }
@@ -170,7 +167,8 @@ fn texts(decisions: &[Decision], instrument: &Instrument) -> Vec<String> {
 
 /// What the simulation assumes.
 fn basis(answer: &WhatIf, instrument: &Instrument) -> String {
-    let (latency, ms) = (answer.terms.latency, |span: std::time::Duration| span.as_secs_f64() * 1e3);
+    let (latency, ms) =
+        (answer.terms.latency, |span: std::time::Duration| span.as_secs_f64() * 1e3);
     format!(
         "an account that begins flat with {:.2} {}; delays as the recording's medians: market data \
          {:.1} ms, requests {:.1} ms, answers {:.1} ms; our orders queue behind what was displayed, \
@@ -272,6 +270,8 @@ fn as_document(answer: &WhatIf, set: &[(String, String)], instrument: &Instrumen
     let keys: Vec<Value> =
         set.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
     let latency = answer.terms.latency;
+    let latency = [latency.feed, latency.entry, latency.response];
+    let latency = latency.map(|span| span.as_secs_f64() * 1e3);
     json!({
         "what_if": keys,
         "turns": answer.turns,
@@ -296,8 +296,7 @@ fn as_document(answer: &WhatIf, set: &[(String, String)], instrument: &Instrumen
         },
         "simulation": {
             "wallet": answer.terms.wallet.to_string(),
-            "latency_ns": [latency.feed.as_nanos(), latency.entry.as_nanos(), latency.response.as_nanos()]
-                .map(|nanos| nanos as u64),
+            "latency_ms": latency,
             "moments_differing": answer.moments_differing,
             "decisions_differing": Kind::ALL
                 .map(|kind| (kind.name(), answer.differing.of(kind)))

@@ -312,9 +312,7 @@ impl Desk {
     fn working(&self, side: Side, except: Option<ClientOrderId>) -> Qty {
         if mutants::is(Mutant::IgnoreInFlight) {
             let live = self.orders.live().iter().filter(|order| {
-                order.side == side
-                    && order.state == State::Live
-                    && Some(order.client_id) != except
+                order.side == side && order.state == State::Live && Some(order.client_id) != except
             });
             return live.map(Order::exposed).sum();
         }
@@ -340,9 +338,10 @@ impl Desk {
     fn escalate(&mut self, ctx: &mut Context<'_>) {
         let patient = self.flattening.is_some_and(|flattening| ctx.now < flattening.take_at);
         if self.mode != Mode::Halted || patient || self.orders.is_flat() {
-            self.escalate_at = None;
+            (self.escalate_at, self.withdrawing) = (None, None);
             return;
         }
+        self.withdrawing.get_or_insert(ctx.now);
         let timeout = self.config.ack_timeout;
         let at = *self.escalate_at.get_or_insert(ctx.now + timeout * 2);
         if ctx.now < at {

@@ -150,6 +150,8 @@ pub(crate) struct Desk {
     flattening: Option<Flattening>,
     /// When canceling one by one gives way to canceling everything.
     escalate_at: Option<Nanos>,
+    /// Since when everything must go and does not.
+    withdrawing: Option<Nanos>,
     mode: Mode,
     standstill: Standstills,
     counters: Counters,
@@ -189,6 +191,7 @@ impl Desk {
             later: None,
             flattening: None,
             escalate_at: None,
+            withdrawing: None,
             mode: Mode::Halted,
             standstill: Standstills::new(),
             counters: Counters::default(),
@@ -240,13 +243,11 @@ impl Desk {
             true => Duration::MAX,
             false => self.config.limits.max_book_age,
         };
-        match self.book.status(now, age) {
-            BookStatus::Gapped | BookStatus::Empty
-                if mutants::is(Mutant::QuoteGappedBook) && self.mid().is_some() =>
-            {
-                BookStatus::Synced
-            }
-            status => status,
+        let status = self.book.status(now, age);
+        let broken = matches!(status, BookStatus::Gapped | BookStatus::Empty);
+        match broken && mutants::is(Mutant::QuoteGappedBook) && self.mid().is_some() {
+            true => BookStatus::Synced,
+            false => status,
         }
     }
 
@@ -413,6 +414,7 @@ impl Desk {
         (self.funding_rate, self.next_funding).hash(hasher);
         (&self.wanted, &self.target, self.stirred, self.decided, self.decided_for).hash(hasher);
         (self.hold_until, self.later, self.flattening, self.escalate_at, self.mode).hash(hasher);
+        self.withdrawing.hash(hasher);
         self.counters.hash(hasher);
     }
 

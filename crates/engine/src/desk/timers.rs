@@ -113,8 +113,8 @@ impl Desk {
         self.doubt(ctx, client_id);
     }
 
-    /// While we do not know our account, or what became of an order, the switch is left to run down:
-    /// it would remove what we cannot.
+    /// While we do not know our account, or what became of an order, or while orders that must go do not,
+    /// the switch is left to run down: it would remove what we cannot.
     fn may_rearm(&self, now: Nanos) -> bool {
         let patience = self.config.dead_man_countdown / 2;
         let lost = |state: State| match state {
@@ -128,7 +128,8 @@ impl Desk {
         if mutants::is(Mutant::RearmInDoubt) {
             return true;
         }
-        self.account.known && !self.orders.live().iter().any(|order| lost(order.state))
+        let stuck = self.withdrawing.is_some_and(|since| now.since(since) > patience);
+        self.account.known && !stuck && !self.orders.live().iter().any(|order| lost(order.state))
     }
 
     fn refresh_dead_man(&mut self, ctx: &mut Context<'_>) {

@@ -117,6 +117,21 @@ fn a_restart_resets_no_loss_limit() {
 }
 
 #[test]
+fn a_halt_outlives_a_process_that_never_knew_its_account() {
+    let mut before = Rig::new(config());
+    assert!(before.engine.carry().is_none(), "nothing worth keeping");
+    before.script("halt");
+    let carry = before.engine.carry().unwrap();
+    assert!(carry.latches.halted && carry.desks.is_empty() && carry.baselines.is_none());
+
+    let mut after = restored(&carry, before.now);
+    account(&mut after, "0", usd("1000"), Vec::new(), 0);
+    assert!(reasons(&mut after).contains(&Standstill::OperatorHalt));
+    after.script("resume clear");
+    assert!(!reasons(&mut after).contains(&Standstill::OperatorHalt));
+}
+
+#[test]
 fn halts_pauses_and_the_breaker_outlive_the_process() {
     let mut before = Rig::quoting(config());
     before.script("halt\npause\ncanceled bid\ncanceled ask");

@@ -1,7 +1,7 @@
 //! Sessions in a directory: names, retention, what may be opened.
 
 use std::fs::{self, File};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use journal::{Durability, Reader, Retention, Session, WriteError, Writer, sessions};
 use market::Nanos;
@@ -51,7 +51,8 @@ fn the_oldest_sessions_go_first_and_never_one_that_is_being_written() {
     fs::create_dir(scratch.0.join("not-ours")).unwrap();
     fs::write(scratch.0.join("not-ours/000001.mmj"), "x").unwrap();
     let each = sessions(&scratch.0).unwrap()[1].bytes;
-    let retention = Retention { total_bytes: Some(each * 2), max_age: None, segment_bytes: each / 2 };
+    let retention =
+        Retention { total_bytes: Some(each * 2), max_age: None, segment_bytes: each / 2 };
     let mut current = later(&scratch.0, 5, 4, retention);
     assert_eq!(names(&sessions(&scratch.0).unwrap()), [9, 2, 5]);
     assert_eq!(current.retention_failure(), None);
@@ -92,9 +93,10 @@ fn sessions_go_by_age_and_by_size_whichever_is_stricter() {
                 writer.inputs(CREATED, &[diff(turn)]).unwrap();
             }
             writer.flush().unwrap();
-            let segment = File::options().append(true).open(writer.dir().join("000001.mmj"));
-            let ended = SystemTime::now() - day * session + Duration::from_secs(3_600);
-            segment.unwrap().set_modified(ended).unwrap();
+            let segment = writer.dir().join("000001.mmj");
+            let segment = File::options().append(true).open(segment).unwrap();
+            let now = segment.metadata().unwrap().modified().unwrap();
+            segment.set_modified(now - day * session + Duration::from_secs(3_600)).unwrap();
             // One of the old ones is still open in another process.
             held.extend((session == 35).then_some(writer));
         }

@@ -202,3 +202,38 @@ fn limit(kind: OrderKind, instrument: &Instrument) -> String {
     };
     format!("@ {}{tif}", instrument.price_text(price))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amend(side: Side, price: i64) -> Decision {
+        Decision::Amend { side, price: Price::new(price), qty: Qty::new(5) }
+    }
+
+    #[test]
+    fn decisions_are_matched_whatever_their_order() {
+        let (a, b, c) = (amend(Side::Buy, 1), amend(Side::Buy, 2), amend(Side::Sell, 1));
+        let cancel = Decision::Cancel;
+        // What one side decides, what the other decides, how many amends and cancels differ.
+        let cases: [(&[Decision], &[Decision], u64, u64); 8] = [
+            (&[], &[], 0, 0),
+            (&[a, b, cancel], &[cancel, b, a], 0, 0),
+            (&[a], &[b], 1, 0),
+            (&[a], &[], 1, 0),
+            (&[], &[a, c], 2, 0),
+            (&[a, a], &[a], 1, 0),
+            (&[a, b], &[b, c, c], 2, 0),
+            (&[a, cancel], &[cancel, cancel, cancel], 1, 2),
+        ];
+        for (ours, theirs, amends, cancels) in cases {
+            for (ours, theirs) in [(ours, theirs), (theirs, ours)] {
+                let mut counts = Counts::default();
+                let any = counts.differences(ours, theirs);
+                let found = (counts.of(Kind::Amend), counts.of(Kind::Cancel), counts.sum());
+                assert_eq!(found, (amends, cancels, amends + cancels), "{ours:?} {theirs:?}");
+                assert_eq!(any, amends + cancels > 0);
+            }
+        }
+    }
+}

@@ -74,7 +74,9 @@ const SETTLE: Duration = Duration::from_secs(75);
 /// the venue allows within `recvWindow`; clocks may be wrong by as much again.
 const UNDER_WAY: Duration = Duration::from_secs(8);
 /// A loss counts as known to the trader when it has stood for so long.
-const LOSS_KNOWN: Duration = Duration::from_secs(20);
+const LOSS_KNOWN: Duration = SETTLE;
+/// The trader's clock may be ahead by this much, and its day change earlier.
+const AHEAD_MAX: Duration = Duration::from_secs(6);
 
 /// Whose order it is and what is known of its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -373,7 +375,7 @@ impl Auditor {
             self.check(rule, now, !broken, |_| format!("{}: {why}", told(order)));
         }
         let loss = self.loss;
-        let allowed = made.at.utc_day() != loss.day
+        let allowed = (made.at + AHEAD_MAX).utc_day() != loss.day
             || loss.known.is_none_or(|since| made.at <= since);
         self.check(Rule::DailyLoss, now, allowed, |_| {
             format!(
@@ -509,7 +511,8 @@ impl Auditor {
         let day = now.utc_day();
         if loss.day != day || loss.start.is_none() {
             let withdrawn = loss.withdrawn;
-            *loss = Loss { limit: loss.limit, day, start: Some(equity), withdrawn, ..Loss::default() };
+            *loss =
+                Loss { limit: loss.limit, day, start: Some(equity), withdrawn, ..Loss::default() };
         }
         let Some(start) = loss.start else { return };
         // What the trader values differently: the price of its own last look, and of what is pending.
@@ -544,7 +547,8 @@ impl Auditor {
     /// Whether the day's loss was so near its limit that the trader may have found it beyond, by its own
     /// prices.
     pub(super) fn may_have_lost(&self) -> bool {
-        self.loss.worst + self.loss.withdrawn >= self.loss.limit - Usd::new(self.loss.limit.raw() / 4)
+        self.loss.worst + self.loss.withdrawn
+            >= self.loss.limit - Usd::new(self.loss.limit.raw() / 4)
     }
 }
 

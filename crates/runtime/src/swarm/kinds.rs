@@ -144,6 +144,7 @@ pub static KINDS: &[Kind] = &[
     kind("flatten", Operator, 4, LONG, ON),
     kind("reset_breaker", Operator, 2, ONCE, ON),
     kind("halt_blind", Operator, 2, (80_000, 120_000), ON),
+    kind("halt_refused", Operator, 2, (80_000, 120_000), ON),
     kind("limit_position", Operator, 6, (5_000, 120_000), (50, 600)),
     kind("limit_rate", Operator, 3, (5_000, 120_000), (1, 10)),
     kind("reconfigure", Operator, 3, (5_000, 120_000), (1, 1_000_000)),
@@ -200,7 +201,9 @@ pub(super) fn set(faults: &mut Faults, name: &str, level: u64) -> bool {
         "reply_delay_ms" => faults.reply_delay_ms = level,
         "reply_jitter_ms" => faults.reply_jitter_ms = level,
         "closed" => faults.closed = on,
-        // Told to cancel, and neither cancels nor questions work; only the switch at the venue does.
+        // Told to cancel, and the venue says of every order that it does not know it; or it answers
+        // neither cancels nor questions. Only the switch at the venue works.
+        "halt_refused" => faults.refuse_cancel = ALL,
         "halt_blind" => (faults.unknown_before, faults.fail_query) = (ALL, ALL),
         "silent_market" => faults.silent_market = on,
         "silent_user" => faults.silent_user = on,

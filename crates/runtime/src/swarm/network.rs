@@ -203,7 +203,8 @@ impl Network {
     }
 
     pub(super) fn add(&mut self, now: Nanos, key: SocketKey, user: bool) {
-        let socket = Socket { used: None, user, opened: now, last: [now; 2], dead: false, closed: false };
+        let socket =
+            Socket { used: None, user, opened: now, last: [now; 2], dead: false, closed: false };
         self.sockets.insert(key, socket);
     }
 

@@ -63,7 +63,7 @@ impl Troubles {
             self.apply_faults(world);
             match name {
                 "maintenance" => world.cut(),
-                "halt_blind" => self.operator(world, &planned),
+                "halt_blind" | "halt_refused" => self.operator(world, &planned),
                 _ => {}
             }
             return;
@@ -147,7 +147,9 @@ impl Troubles {
             }
             "clock_ahead_ms" => self.kill(world, false, Duration::ZERO),
             "pause" => self.owes_unpause = !resume(world, false),
-            "halt" | "halt_blind" | "flatten" | "liquidation" => self.owes_resume = !resume(world, true),
+            "halt" | "halt_blind" | "halt_refused" | "flatten" | "liquidation" => {
+                self.owes_resume = !resume(world, true)
+            }
             "limit_position" | "limit_rate" | "reconfigure" => {
                 let config = EngineConfig { session: world.lives, ..world.setup.engine.clone() };
                 let told = configure(world, config);
@@ -237,12 +239,7 @@ impl Troubles {
                 deaden(world);
                 self.kill(world, true, planned.lasts);
             }
-            "shutdown" if world.process.is_some() && self.ending.is_none() => {
-                if control(world, Control::Shutdown) {
-                    world.venue.auditor.stopped(world.now, false);
-                    self.ending = Some((world.now + ENDING_MAX, planned.lasts));
-                }
-            }
+            "shutdown" => self.shut_down(world, planned.lasts),
             "pause_process" => {
                 if let Some(process) = &mut world.process {
                     process.asleep_until = process.asleep_until.max(world.now + planned.lasts);
@@ -255,6 +252,14 @@ impl Troubles {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The trader is told to stop.
+    fn shut_down(&mut self, world: &mut World, down: Duration) {
+        if self.ending.is_none() && control(world, Control::Shutdown) {
+            world.venue.auditor.stopped(world.now, false);
+            self.ending = Some((world.now + ENDING_MAX, down));
         }
     }
 
@@ -293,12 +298,8 @@ impl Troubles {
         let mut config = EngineConfig { session: world.lives, ..world.config.clone() };
         let limits = &mut config.desks[0].limits;
         match planned.kind.name {
-            "pause" => {
-                if control(world, Control::Pause) {
-                    world.venue.auditor.stopped(world.now, false);
-                }
-            }
-            "halt" | "halt_blind" => {
+            "pause" => pause(world),
+            "halt" | "halt_blind" | "halt_refused" => {
                 halt(world, Control::Halt);
             }
             "flatten" => {
@@ -404,6 +405,12 @@ pub(super) fn control(world: &mut World, wish: Control) -> bool {
     process.control(wish);
     world.think();
     true
+}
+
+fn pause(world: &mut World) {
+    if control(world, Control::Pause) {
+        world.venue.auditor.stopped(world.now, false);
+    }
 }
 
 /// The trader halts, unless it says that it is too late.

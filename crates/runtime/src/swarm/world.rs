@@ -88,9 +88,8 @@ impl World {
             // Asked of the venue before anything else.
             kept.map(|carry| Carry { meanwhile: auditor.meanwhile(carry.at), ..carry })
         });
-        let started = kept.and_then(|kept| {
-            Process::start(self.now, &self.config, client, &mut self.disk, kept)
-        });
+        let started = kept
+            .and_then(|kept| Process::start(self.now, &self.config, client, &mut self.disk, kept));
         match started {
             Ok(process) => self.process = Some(process),
             Err(error) => self.venue.auditor.judge(Rule::Disk, self.now, Err(error)),

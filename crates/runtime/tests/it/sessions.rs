@@ -130,7 +130,7 @@ fn a_killed_session_replays_up_to_its_unfinished_frame() {
 }
 
 #[test]
-fn a_damaged_journal_is_refused_with_the_place() {
+fn damage_is_named_and_what_comes_before_it_replays() {
     let folder = Folder::new("damaged");
     let (_, path) = session(7, Faults::none(), Some(&folder));
     let segment = path.join("000001.mmj");
@@ -138,8 +138,12 @@ fn a_damaged_journal_is_refused_with_the_place() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&segment, bytes).unwrap();
-    let error = replay(&path, None, |_, _| {}).unwrap_err().to_string();
-    assert!(error.contains("damaged at byte"), "{error}");
+    let replayed = replay(&path, None, |_, _| {}).unwrap();
+    assert!(replayed.turns > 100 && replayed.difference.is_none());
+    assert_eq!(replayed.tail, None);
+    let error = replayed.damage.unwrap().to_string();
+    let after = format!("after turn {}: ", replayed.turns);
+    assert!(error.contains("damaged at byte") && error.contains(&after), "{error}");
 }
 
 #[test]

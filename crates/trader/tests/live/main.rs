@@ -5,5 +5,6 @@ mod faults;
 mod kept;
 mod kills;
 mod misconfigured;
+mod replayed;
 mod rig;
 mod sessions;
