@@ -10,7 +10,7 @@ Usage: scripts/test.sh [--fast]
 
 Runs everything the project is judged by. Needs cargo (stable, with rustfmt and clippy), curl and
 python3.
-  --fast   leave out the release build and the demo run
+  --fast   leave out the mutants, the release build and the demo run
 EOT
 }
 
@@ -51,9 +51,13 @@ if [ ! -d ../shared/data ] || [ ! -d ../shared/reference ]; then
 fi
 python3 -c 'import ccxt' 2>/dev/null ||
   echo "SKIPPED: third-party clients against the simulated exchange (pip install ccxt)"
-
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
   echo "SKIPPED: the store on PostgreSQL (apt-get install postgresql)"
+
+if ! "$fast"; then
+  step "mutants: bugs put in on purpose must be found"
+  cargo test -p runtime --locked --features mutants --test swarm
+fi
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked

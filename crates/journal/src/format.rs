@@ -18,7 +18,7 @@ use market::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// Version of the format that this program writes, and the newest it reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 pub(crate) const MAGIC: &[u8; 8] = b"MMJRNL\r\n";
 /// Largest header that is believed, in bytes.
