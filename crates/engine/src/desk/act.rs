@@ -161,7 +161,12 @@ impl Desk {
         let limit = self.config.limits.max_position;
         for side in Side::BOTH {
             let held = self.ledger.position();
-            let mut working = self.orders.exposed(side, None);
+            // What is being canceled already counts as gone, or each step would cancel one more.
+            let staying = |order: &&Order| {
+                order.side == side && !matches!(order.state, State::PendingCancel { .. })
+            };
+            let mut working: Qty =
+                self.orders.live().iter().filter(staying).map(Order::exposed).sum();
             let over = |working: Qty| {
                 let worst = held + working.signed(side);
                 worst.side() == Some(side) && worst.abs() > limit

@@ -184,3 +184,27 @@ fn a_late_confirmation_does_not_settle_a_newer_amendment() {
     "#]]
     .assert_eq(&rig.script("state\namended bid\nstate"));
 }
+
+/// A lowered limit cancels what is too much, once, however often the engine is woken before the answer.
+#[test]
+fn a_lowered_limit_takes_away_no_more_than_it_must() {
+    let mut config = config();
+    match &mut config.desks[0].strategy {
+        quoting::StrategyConfig::BasicMm(basic) => basic.levels = 3,
+    }
+    let mut rig = Rig::quoting(config.clone());
+    config.desks[0].limits.max_position = market::Qty::new(20);
+    rig.control(engine::Control::Configure(Box::new(config)));
+    let cancels = |rig: &Rig| {
+        let cancel = |output: &&engine::Output| match output {
+            engine::Output::Venue(approved) => {
+                matches!(approved.command(), market::venue::VenueCommand::Cancel { .. })
+            }
+            engine::Output::Alert(_) | engine::Output::Note(_) => false,
+        };
+        rig.last.iter().filter(cancel).count()
+    };
+    assert_eq!(cancels(&rig), 2, "one a side: {:?}", rig.last);
+    rig.step(&[]);
+    assert_eq!(cancels(&rig), 0, "{:?}", rig.last);
+}
