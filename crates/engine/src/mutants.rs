@@ -1,7 +1,7 @@
 //! Behaviours broken on purpose, to prove that the swarm test would notice.
 //!
 //! Only with the feature `mutants`, and only on a thread that has chosen one. Without the feature
-//! [`is`] is always false, so that nothing of this is left in the program.
+//! `is` is always false, so that nothing of this is left in the program.
 
 /// One broken behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -338,15 +338,23 @@ impl Desk {
         }
     }
 
+    /// Whether orders live that must not: while flattening, those that could enlarge the position.
+    fn must_withdraw(&self) -> bool {
+        let flattens = self.flattening.is_some();
+        let must_go = |order: &Order| !(flattens && order.reduce_only);
+        self.mode == Mode::Halted && self.orders.live().iter().any(must_go)
+    }
+
     /// Everything must go, whoever asked for it. Where canceling one by one has not worked in time,
     /// it is done again, and everything is canceled at once unless others trade on the account.
     fn escalate(&mut self, ctx: &mut Context<'_>) {
+        let since = self.withdrawing.unwrap_or(ctx.now);
+        self.withdrawing = self.must_withdraw().then_some(since);
         let patient = self.flattening.is_some_and(|flattening| ctx.now < flattening.take_at);
         if self.mode != Mode::Halted || patient || self.orders.is_flat() {
-            (self.escalate_at, self.withdrawing) = (None, None);
+            self.escalate_at = None;
             return;
         }
-        self.withdrawing.get_or_insert(ctx.now);
         let timeout = self.config.ack_timeout;
         let at = *self.escalate_at.get_or_insert(ctx.now + timeout * 2);
         if ctx.now < at {
