@@ -76,20 +76,27 @@ pub enum Console {
     Stderr,
 }
 
-/// Keeps the log running; dropping it writes out what is queued.
+/// Keeps the log running; dropping it writes out what is queued. It has one owner, so that the last
+/// lines do not depend on who else still looks at the [handle](LogHandle).
+pub struct Log {
+    /// For those who turn it or count its lines.
+    pub handle: Arc<LogHandle>,
+    _workers: Vec<WorkerGuard>,
+}
+
+/// Turns the log while it runs, and counts its lines.
 pub struct LogHandle {
     filter: reload::Handle<Targets, Registry>,
     counts: Arc<Counts>,
     failures: Arc<Failures>,
     queues: Vec<ErrorCounter>,
-    _workers: Vec<WorkerGuard>,
 }
 
 /// Starts the log of this process.
-pub fn init(config: &LoggingConfig, console: Console) -> Result<LogHandle, LogError> {
-    let (subscriber, handle) = build(config, console)?;
+pub fn init(config: &LoggingConfig, console: Console) -> Result<Log, LogError> {
+    let (subscriber, log) = build(config, console)?;
     subscriber.try_init().map_err(|_| LogError::Twice)?;
-    Ok(handle)
+    Ok(log)
 }
 
 impl LogHandle {
@@ -141,7 +148,7 @@ impl Failures {
 fn build(
     config: &LoggingConfig,
     console: Console,
-) -> Result<(impl Subscriber + Send + Sync, LogHandle), LogError> {
+) -> Result<(impl Subscriber + Send + Sync, Log), LogError> {
     let failures = Arc::new(Failures::default());
     let counts = Arc::new(Counts::default());
     let (filter, filter_handle) = reload::Layer::new(targets(config.level));
@@ -175,8 +182,8 @@ fn build(
         .with(filter)
         .with(CountLayer(Arc::clone(&counts)))
         .with(outputs);
-    let handle = LogHandle { filter: filter_handle, counts, failures, queues, _workers: workers };
-    Ok((subscriber, handle))
+    let handle = Arc::new(LogHandle { filter: filter_handle, counts, failures, queues });
+    Ok((subscriber, Log { handle, _workers: workers }))
 }
 
 fn start(name: &str, writer: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {

@@ -12,7 +12,7 @@ use engine::{Control, EngineConfig};
 use market::{Instrument, Nanos};
 use ops::api::Token;
 use ops::config::{Config, Mode};
-use ops::logging::{Console, LogHandle};
+use ops::logging::{Console, Log};
 use runtime::store::Store;
 use runtime::{Live, Observer, Pace, Paper, SessionError, Summary, Venue};
 use sim_exchange::{RecordedMarket, SimExchange};
@@ -214,7 +214,7 @@ struct Session {
     instrument: Instrument,
     fees: build::VenueFees,
     journal: Option<PathBuf>,
-    log: Arc<LogHandle>,
+    log: Log,
     front: Option<Front>,
     /// What the store begins with, if records are kept.
     records: Option<Records>,
@@ -255,7 +255,7 @@ impl Plan {
             keeper: Some(keeper),
         };
         let records = self.config.store.enabled.then_some(records);
-        let (trading, log) = (Trading::Live(Box::new(trading)), Arc::new(log));
+        let trading = Trading::Live(Box::new(trading));
         Ok(Session {
             plan: self,
             trading,
@@ -320,7 +320,7 @@ impl Plan {
             until: self.duration.map(|duration| start + duration),
             controls: receiver,
         };
-        let (trading, log, fees) = (Trading::Paper(Box::new(paper)), Arc::new(log), None);
+        let (trading, fees) = (Trading::Paper(Box::new(paper)), None);
         Ok(Session {
             plan: self,
             trading,
@@ -353,7 +353,7 @@ impl Session {
     fn run(self) -> Result<u8> {
         let Self { plan, trading, controls, instrument, fees, journal, log, front, records } = self;
         let Plan { config, source, pace, captures, duration, is_demo, json } = plan;
-        let (recorder, shared) = recorder(&config, &instrument, &log);
+        let (recorder, shared) = recorder(&config, &instrument, &log.handle);
         let sockets = front.as_ref().map(|front| &front.sockets);
         log_start(&config, &trading, sockets, journal.as_deref(), is_demo);
         let beginning = Beginning {
@@ -371,7 +371,7 @@ impl Session {
             config: Arc::clone(&config),
             source,
             controls: controls.clone(),
-            log: Arc::clone(&log),
+            log: Arc::clone(&log.handle),
             shared: Arc::clone(&shared),
             instrument,
             fees,

@@ -36,10 +36,11 @@ fn config(path: PathBuf, level: Level, format: LogFormat) -> LoggingConfig {
 fn logged(name: &str, level: Level, format: LogFormat, body: impl FnOnce(&LogHandle)) -> String {
     let scratch = Scratch::new(name);
     let path = scratch.0.join("new/app.log");
-    let (subscriber, handle) =
-        build(&config(path.clone(), level, format), Console::Stdout).unwrap();
-    with_default(subscriber, || body(&handle));
-    drop(handle);
+    let (subscriber, log) = build(&config(path.clone(), level, format), Console::Stdout).unwrap();
+    // Others may look at the log for longer than it runs: the last line is written all the same.
+    let _onlooker = Arc::clone(&log.handle);
+    with_default(subscriber, || body(&log.handle));
+    drop(log);
     fs::read_to_string(path).unwrap()
 }
 
